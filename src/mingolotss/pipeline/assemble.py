@@ -93,8 +93,10 @@ def assemble(
         batch_digests: Future[dict[str, str]] | None = None
         if recipe.channels:
             others.append(pool.submit(_write_channels, folder, part_tables))
+        names_differ = rows is not None and _are_distinct(rows["image_file"])  # meanwhile
         manifest.result()
-        _check_image_files(folder, rows)
+        if not names_differ:
+            _check_image_files(folder)
         if summary is None:
             summary = pool.submit(read_summary, out)
         if "batches" in recipe.formats:
@@ -111,8 +113,8 @@ def assemble(
             write_csv(folder.csv, rows)
         for future in others:
             future.result()
-    _record_measured(out, summary.result())
     known = {} if batch_digests is None else batch_digests.result()
+    _record_measured(out, summary.result())
     stamps_digests = {
         folder.name_of(folder.part_stamps(index)): part_tables.stamps_sha256(index)
         for index in range(n_parts)
@@ -209,18 +211,8 @@ def _merge(
                 writer.write_table(rows.cast(schema), row_group_size=_ROW_GROUP_ROWS)
 
 
-def _check_image_files(folder: BuildFolder, rows: pa.Table | None) -> None:
-    """Refuse two images with one name: of source "A" in field "B_C", and of "A_B" in field "C".
-
-    Parameters
-    ----------
-    folder : BuildFolder
-        With the manifest.
-    rows : pyarrow.Table or None
-        The rows of the manifest in any order, if they are in memory already.
-    """
-    if rows is not None and _are_distinct(rows["image_file"]):
-        return
+def _check_image_files(folder: BuildFolder) -> None:
+    """Refuse two images with one name: of source "A" in field "B_C", and of "A_B" in field "C"."""
     table = read_table(folder.manifest, ["source", "image_file"], is_own=True)
     if _are_distinct(table["image_file"]):
         return
