@@ -31,6 +31,29 @@ print(sorted(set(sys.modules) - imported))
 """
 
 
+RESERVING = """
+import resource, sys
+from pathlib import Path
+from mingolotss.pipeline.executors.worker import reserve_descriptors
+
+resource.setrlimit(resource.RLIMIT_NOFILE, (int(sys.argv[1]), int(sys.argv[1])))
+before = sorted(Path("/proc/self/fd").iterdir())
+reserve_descriptors()
+assert sorted(Path("/proc/self/fd").iterdir()) == before
+[line] = [line for line in Path("/proc/self/status").read_text().splitlines() if "FDSize" in line]
+print(line.split()[1])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells the size of the table")
+@pytest.mark.parametrize(("allowed", "is_large"), [(1024, True), (256, False)])
+def test_the_table_of_open_files_is_large_from_the_start(allowed, is_large):
+    """No file stays open; where fewer are allowed, the table grows when it must."""
+    line = [sys.executable, "-c", RESERVING, str(allowed)]
+    size = int(subprocess.run(line, capture_output=True, text=True, check=True).stdout)
+    assert (size >= 1024) == is_large
+
+
 @pytest.mark.slow  # each imports everything in a new process
 def test_the_first_part_of_a_worker_imports_nothing(tmp_path):
     """The server of the workers imports all that it needs, else each worker would, and no more."""

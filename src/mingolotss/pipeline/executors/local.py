@@ -44,6 +44,7 @@ from mingolotss.pipeline.executors.exit_codes import (
 from mingolotss.pipeline.executors.worker import (
     IMPORTED_BY_WORKER,
     end_if_imported_by_worker,
+    reserve_descriptors,
     start_worker,
 )
 
@@ -86,6 +87,7 @@ def threads(workers: int | None = None) -> Iterator[Mapper]:
     118
     """
     workers = workers or cores()
+    reserve_descriptors()
     with ThreadPoolExecutor(workers, thread_name_prefix="mingolotss") as pool:
         yield _bounded_map(pool, 2 * workers)
 

@@ -20,6 +20,7 @@ __all__ = [
     "end_if_imported_by_worker",
     "import_preloaded",
     "prepare_worker",
+    "reserve_descriptors",
     "start_worker",
 ]
 
@@ -39,6 +40,7 @@ _GC_THRESHOLD = 100_000  # new objects between collections; saves 3 µs a source
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # parameters of glibc's mallopt, malloc.h
 _LARGEST_REUSED = 32 << 20  # bytes of an array; larger ones go back to the kernel
 _RESERVED = 2, 16 << 20  # arrays and bytes of each: what a part takes at first
+_DESCRIPTORS = 1023  # the largest that is usually allowed; the table then takes 8 kB
 
 
 def end_if_imported_by_worker() -> None:
@@ -62,6 +64,7 @@ def start_worker(caller: Connection) -> None:
         The reading end of a pipe that nobody writes to: it closes when the caller ends.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the caller to handle
+    reserve_descriptors()
     threading.Thread(target=_exit_with, args=(caller,), daemon=True).start()
     prepare_worker()
 
@@ -90,6 +93,23 @@ def _exit_with(caller: Connection) -> None:
     with suppress(EOFError, OSError):
         caller.recv_bytes()
     os._exit(1)
+
+
+def reserve_descriptors() -> None:
+    """Let the system make room for open files, before this process has several threads.
+
+    Each file that is mapped is also open, 600 at a time from a folder of cutouts. Linux enlarges
+    the table of open files when it is full, and a process with several threads waits meanwhile
+    until all processors have done something else (``synchronize_rcu``): 50 to 200 ms in its first
+    part.
+    """
+    with suppress(ImportError, OSError):  # not on Windows; fewer files may be allowed
+        fcntl = import_module("fcntl")
+        number = os.open(os.devnull, os.O_RDONLY)
+        try:
+            os.close(fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, _DESCRIPTORS))
+        finally:
+            os.close(number)
 
 
 def _keep_freed_memory() -> None:
