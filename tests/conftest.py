@@ -6,6 +6,7 @@ import gc
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,8 @@ ROOT = Path(__file__).parents[1]
 # The tests import a million objects that stay. Looking for garbage among them takes a quarter of
 # the time of the imports, and some of the time of each test.
 gc.disable()
+# Every module is imported for its doctests; this one needs Selenium.
+collect_ignore = [] if find_spec("selenium") else ["browsing.py"]
 with suppress(ImportError):  # the environment of LSDB and Hyrax is without it
     import hypothesis
 

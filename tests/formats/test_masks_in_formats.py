@@ -8,19 +8,20 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
+from format_names import PLAIN_FORMATS
 from mask_builds import write_build, write_dataset
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.records import read_records
-from mingolotss.formats import FORMATS
 from mingolotss.loaders.arrays import load
 from mingolotss.publish.export import export
 from mingolotss.qa.compare import compare
 from mingolotss.qa.verify import verify
 from mingolotss.qa.verify_build import build_layout
 
-NAMES = [name for name in FORMATS if name != "fits"]  # FITS files need the images of a build
+# FITS files need the images of a build.
+NAMES = [name for name in (*PLAIN_FORMATS, "coco") if name != "fits"]
 CASES = [
     pytest.param(name, marks=[pytest.mark.readers] if name in ("hdf5", "zarr") else [], id=name)
     for name in NAMES

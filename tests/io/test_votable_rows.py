@@ -32,9 +32,8 @@ COLUMNS = {
 
 def document(kind: str, columns=COLUMNS, rows: int | None = None) -> bytes:
     table = votable.from_table(Table(columns))
-    table.get_first_table().format = kind
     buffer = io.BytesIO()
-    table.to_xml(buffer)
+    table.to_xml(buffer, tabledata_format=kind)
     text = re.sub(rb' nrows="\d+"', b"", buffer.getvalue())
     return text if rows is None else text.replace(b"<TABLE", f'<TABLE nrows="{rows}"'.encode(), 1)
 

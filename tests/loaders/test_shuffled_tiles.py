@@ -35,7 +35,7 @@ def in_small_tiles(folder, rows=7):
 def tiles(request, build, tmp_path_factory):
     """Give an export of 59 images whose files have tiles of 7 rows."""
     if request.param == "hats":
-        pytest.importorskip("hats", reason="needs mingolotss[hats]")
+        pytest.importorskip("hats.io", reason="needs mingolotss[hats]")
     out = tmp_path_factory.mktemp(request.param) / "export"
     export(build, request.param, out)
     return in_small_tiles(out)
@@ -279,7 +279,7 @@ def test_metadata_have_no_nulls(tiles):
 @pytest.fixture(scope="module")
 def collection(request, tmp_path_factory):
     """Give a collection of each other kind of labels and images."""
-    pytest.importorskip("hats", reason="needs mingolotss[hats]")
+    pytest.importorskip("hats.io", reason="needs mingolotss[hats]")
     return write_collection(request.param, tmp_path_factory.mktemp("kind"))
 
 

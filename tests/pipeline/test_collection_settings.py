@@ -11,7 +11,7 @@ from mingolotss.pipeline.exporting import export
 from mingolotss.recipe.hats_settings import HatsSettings
 from named_builds import build_named
 
-pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from mingolotss.qa.verify import verify
 from mingolotss.recipe.load import load_recipe
 from skies import random_sky
 
-pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
 
 FORMATS = ["csv", "parquet"]
 RECIPE = load_recipe("mingolotss").changed({"formats": FORMATS, "hats.partition_rows": 5})

@@ -87,6 +87,7 @@ def export_both(out: Path, folder: Path) -> tuple[Path, Path]:
 @pytest.mark.parametrize("kind", CASES)
 def test_flux_is_that_of_the_fits_files(sky, tmp_path, kind):
     """Every kind of stamp and header: windows, means of blocks, other grids, a common beam."""
+    pytest.importorskip("hats.io", reason="needs mingolotss[hats]")
     used = recipe(**KINDS[kind] | HATS)
     rows = build(sky, tmp_path / "out", used)
     hats, exported = export_both(tmp_path / "out", tmp_path)

@@ -11,6 +11,8 @@ from mingolotss import export
 from mingolotss.dataset.stamp_files import stamp_files
 from named_builds import build_named
 
+pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
+
 
 @pytest.fixture(scope="module")
 def collection(tmp_path_factory):

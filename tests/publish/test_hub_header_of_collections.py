@@ -14,7 +14,7 @@ from mingolotss.loaders.arrays import load
 from mingolotss.pipeline.exporting import export
 from readers_build import make_build
 
-pytest.importorskip("hats", reason="needs mingolotss[hats]")
+pytest.importorskip("hats.io", reason="needs mingolotss[hats]")
 
 
 @pytest.fixture(scope="module")

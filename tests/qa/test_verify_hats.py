@@ -19,6 +19,8 @@ from mingolotss.io.png import encode_png
 from mingolotss.qa.verify import verify
 from named_builds import build_named
 
+pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
+
 CATALOGUE, MARGIN, NAMES = "named", "named_10arcs", "named_object_id"
 
 

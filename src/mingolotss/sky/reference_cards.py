@@ -201,7 +201,8 @@ def fit_cards(wcs: Sky, x0: float, y0: float, side: int, factor: int = 1) -> Fit
     ra0, dec0 = float(ra[middle]), float(dec[middle])
     xi, eta = _to_plane(ra, dec, ra0, dec0)
     terms = np.column_stack([x, y, np.ones_like(x)])
-    (cd11, cd21), (cd12, cd22), (xi0, eta0) = np.linalg.lstsq(terms, np.column_stack([xi, eta]))[0]
+    plane = np.column_stack([xi, eta])
+    (cd11, cd21), (cd12, cd22), (xi0, eta0) = np.linalg.lstsq(terms, plane, rcond=None)[0]
     determinant = cd11 * cd22 - cd12 * cd21
     if not determinant:
         return None

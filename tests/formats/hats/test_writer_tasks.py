@@ -15,7 +15,7 @@ from mingolotss.formats.hats.tasks import PartitionTask
 from mingolotss.pipeline.executors.local import processes, threads
 from stored_parts import N, collection_header, write_parts
 
-pytest.importorskip("hats")
+pytest.importorskip("hats.io")
 
 
 def write(records, folder, mapper=map, **settings):

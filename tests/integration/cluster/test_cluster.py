@@ -74,7 +74,7 @@ def test_a_cluster_gives_the_same_bytes(sky, built, two, tmp_path):
 @pytest.mark.slow
 def test_a_cluster_writes_partitions_in_many_tasks(two, tmp_path, monkeypatch):
     """Each worker reads images of the parts: every file is as from one process."""
-    pytest.importorskip("hats")
+    pytest.importorskip("hats.io")
     monkeypatch.setattr(writer, "_BLOCK_BYTES", 500_000)
     write_parts(tmp_path / "stamps", StampShape())
     records = read_stored_records(tmp_path / "stamps")
@@ -271,7 +271,7 @@ def test_workers_write_to_an_object_store(sky, stored, bucket):
 @pytest.mark.parametrize("form", ["parquet", "webdataset", "hats"])
 def test_an_export_from_a_bucket_to_a_bucket(sky, stored, bucket, tmp_path, form):
     """Written in the bucket or uploaded: the same objects as files here, and nothing else."""
-    pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+    pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
     store(sky, f"{bucket}/exported")
     export(f"{bucket}/exported", form, f"{bucket}/{form}")
     export(stored.out, form, tmp_path / "out")
@@ -283,7 +283,7 @@ def test_an_export_from_a_bucket_to_a_bucket(sky, stored, bucket, tmp_path, form
 @pytest.mark.slow
 def test_a_cluster_writes_collections(sky, two, bucket, tmp_path):
     """In a build and in an export, on a disk and in a bucket: the bytes of one process."""
-    pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+    pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
     service, mapper = f"folder:{sky.folder}", dask_mapper(two)
     changes = {"formats": ["parquet", "hats"], "hats.partition_rows": 20, "hats.flux": True}
     recipe = load_recipe("mingolotss").changed(changes)

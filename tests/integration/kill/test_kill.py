@@ -108,7 +108,7 @@ def test_a_build_of_channels_is_killed(tmp_path):
 @pytest.mark.slow
 def test_a_build_is_killed_while_it_writes_its_collection(tmp_path):
     """The parts are there; each run is killed a little later, and the last one ends whole."""
-    pytest.importorskip("hats", reason="needs pip install 'mingolotss[hats]'")
+    pytest.importorskip("hats.io", reason="needs pip install 'mingolotss[hats]'")
     sky = random_sky(tmp_path / "in", 60, seed=8, kinds=("float32",))
     collection = ("--formats", "parquet,hats", "--set", "hats.partition_rows=2")
 

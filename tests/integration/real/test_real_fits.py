@@ -225,7 +225,7 @@ def compare(
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(FOLDER)))
+@pytest.mark.parametrize("path", FILES, ids=[str(path.relative_to(FOLDER)) for path in FILES])
 def test_stamps_are_those_of_astropy(tmp_path, path):
     """Equal pixels through both services, or astropy gives no position.
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from format_names import PLAIN_FORMATS
 from hips2fits_server import Hips, from_mosaics, hips2fits, hips_address
@@ -20,6 +19,7 @@ from mingolotss.recipe.model import Recipe, parse_recipe
 from mingolotss.simulate import OBSERVATIONS, Observation, SkyModel
 from observed_skies import observed
 
+torch = pytest.importorskip("torch", reason="needs mingolotss[torch]")
 pytestmark = pytest.mark.slow
 
 MODEL = SkyModel(sources=60, edge_cases=False, field_px=1500)
