@@ -2,7 +2,8 @@
 PYTHON ?= python3
 VENV   ?= .venv
 RUN    := $(VENV)/bin
-# The tests use PyTorch. The version is pinned because `torch` alone can install several GB of CUDA.
+# The tests use PyTorch. The version is pinned because `torch` alone can install several GB of CUDA. If
+# TORCH is empty, none is installed, and the tests that need it are skipped.
 TORCH  ?= torch==2.13.0
 VISION ?= torchvision==0.28.0
 PIP    := $(RUN)/python -m pip install -q --disable-pip-version-check
@@ -18,17 +19,26 @@ unexport PYTHONDONTWRITEBYTECODE
 # Which tests are in no suite of their own, and which of them are the quick ones.
 OTHERS  := not fuzz and not archive and not web and not readers and not packages and not docs
 QUICK   := not slow and $(OTHERS)
+SUITE   := -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "$(QUICK)"
 # Additional options for pytest, for example make test MORE=--lf
 MORE    ?=
 
-.PHONY: demo test check bench dist docs docs-links clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-docs test-oldest
+.PHONY: demo test coverage check bench dist docs docs-links clean test-hostile test-slow test-readers test-archive test-web test-sanitize test-packages test-docs test-oldest
 
 demo: $(VENV)/demo.ok
 	$(RUN)/mingolotss demo --out demo --sources $(SOURCES)
 
 # The examples in docs/ and in docstrings are tests of `make check`.
 test: $(VENV)/test.ok
-	$(RUN)/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "$(QUICK)" $(MORE)
+	$(RUN)/python -m pytest $(SUITE) $(MORE)
+
+# Run `make test` and count the lines of the program that it reaches, in all its processes; less than
+# 90 % of them is an error.
+coverage: $(VENV)/test.ok
+	$(RUN)/coverage erase
+	$(RUN)/coverage run -m pytest $(SUITE) $(MORE)
+	$(RUN)/coverage combine -q
+	$(RUN)/coverage report
 
 check: $(VENV)/test.ok
 	$(RUN)/ruff check .
@@ -114,7 +124,7 @@ $(VENV)/packages.ok: $(VENV)/test.ok
 
 # What `make test` runs and does not need PyTorch, with the oldest dependencies that pyproject.toml allows.
 test-oldest: $(VENV)/oldest.ok
-	$(VENV)/oldest/bin/python -m pytest -n auto --dist worksteal --ignore=tests/test_docs.py tests -m "$(QUICK)" $(MORE)
+	$(VENV)/oldest/bin/python -m pytest $(SUITE) $(MORE)
 
 $(VENV)/oldest.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 	$(PYTHON) -m venv $(VENV)/oldest
@@ -145,7 +155,7 @@ $(VENV)/demo.ok: pyproject.toml $(KERNEL) | $(VENV)/bin/python
 
 $(VENV)/test.ok: pyproject.toml Makefile $(KERNEL) | $(VENV)/bin/python
 	$(PIP) -U "pip>=25.1"
-	$(PIP) $(TORCH)
+	$(if $(TORCH),$(PIP) $(TORCH))
 	$(PIP) -e . --group dev
 	@touch $@ $(VENV)/demo.ok
 
