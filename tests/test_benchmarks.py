@@ -29,10 +29,9 @@ def test_the_time_of_orphans_is_counted(benchmark):
     watch = benchmark("watch").watch
     code = "import subprocess, sys; subprocess.Popen([sys.executable, '-c', sys.argv[1]])\n"
     code += "print('words')\nprint('{\"sources\": 3}')"
-    alone = watch([sys.executable, "-c", code, "pass"])
-    ended = watch([sys.executable, "-c", code, CHILD.format(0.2)])
+    ended = watch([sys.executable, "-c", code, CHILD.format(0.5)])
     assert ended.report == {"sources": 3}
-    assert ended.processor - alone.processor > 0.15
+    assert ended.processor > 0.5  # the process that was started takes 0.5 s, and its caller less
     with pytest.raises(SystemExit, match=r"ended with 3:\nwhy"):
         watch([sys.executable, "-c", "import sys; print('why', file=sys.stderr); sys.exit(3)"])
 
