@@ -34,7 +34,8 @@ def demo(
 ) -> Build:
     """Simulate a sky, build `mingolotss` from it and write its report, without a network.
 
-    Each class is divided 80:20 into ``train`` and ``test``; stamps that share pixels stay together.
+    Each class is divided 80:20 into ``train`` and ``test``; sources that are closer than a stamp is
+    wide stay together.
     ``montage.png`` shows images of each class, and ``report.html`` is the page of
     `mingolotss.report`.
 

@@ -15,8 +15,12 @@ import pytest
 import mingolotss
 from audit_data import SCALE, SIDE, Planted
 from builds import run
+from mingolotss.dataset.provenance import read_provenance
 from mingolotss.demonstration import demo
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.pipeline.inputs import write_simulated_sky
+from mingolotss.pipeline.run import build
+from mingolotss.publish.export import export
 from mingolotss.qa.audit.document import parse_audit, read_audit, render_audit
 from mingolotss.qa.audit.positions import NO_POSITIONS, PositionTable, find_positions
 from mingolotss.qa.audit.result import (
@@ -288,6 +292,27 @@ def test_every_format_gives_the_answers_of_the_build(kind, small_demo, tmp_path)
     assert shared.sentence.startswith(f"{both.datasets[0].images} images of ")
     assert both.check(LEAKS, "A", "B").findings == 0
     assert both.check(LABELS, "A", "B").findings == 0
+
+
+def test_the_audit_counts_the_pairs_that_the_build_records(small_demo):
+    """Its stamps are where their images are: one that is off its source shares other pixels."""
+    recorded = read_provenance(small_demo).split.pairs_across
+    assert recorded >= 1, "no stamp is off its source: choose another sky"
+    assert audit_columns(small_demo).check(SHARED_PIXELS).findings == recorded
+
+
+def test_the_audit_of_squares_counts_the_pairs_that_the_build_records(tmp_path):
+    """It takes squares as they are turned, and no circles around them."""
+    catalogue, service = write_simulated_sky(tmp_path / "sky", sources=200)
+    build(
+        "mingolotss", catalogue=catalogue, service=service, out=tmp_path / "out",
+        settings={"steps": [{"do": "zero-nan"}, {"do": "minmax"}], "formats": ["parquet"]},
+    )  # fmt: skip
+    recorded = read_provenance(tmp_path / "out").split.pairs_across
+    assert recorded >= 1, "no two squares of different splits overlap: choose another sky"
+    assert audit_columns(tmp_path / "out").check(SHARED_PIXELS).findings == recorded
+    exported = export(tmp_path / "out", "parquet", tmp_path / "export").out
+    assert audit_columns(exported).check(SHARED_PIXELS).findings == recorded
 
 
 def test_the_audit_of_a_build_is_beside_the_report_and_the_build_stays_whole(small_demo):

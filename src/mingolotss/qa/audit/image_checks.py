@@ -241,8 +241,7 @@ def is_one_source(
     separation = _separation(first, one, second, other)
     if separation is None:
         return True
-    extents = first.extent_arcsec[one], second.extent_arcsec[other]
-    if not np.isfinite(extents).all():
+    if not (first.regions.known[one] and second.regions.known[other]):
         return separation > _NEAR_ARCSEC
     return not _is_overlap(twin, first, one, second, other)
 
@@ -258,12 +257,16 @@ def _is_overlap(
     """Return whether two images are alike because their stamps share pixels on the sky."""
     if twin.equal_pixels or _is_turned(twin):
         return False
-    a, b = first.positions, second.positions
+    a, b = first.regions, second.regions
+    angles = None
+    if a.angle_deg is not None and b.angle_deg is not None:
+        angles = np.array([a.angle_deg[one], b.angle_deg[other]])
     regions = StampRegions(
         np.array([a.ra[one], b.ra[other]]),
         np.array([a.dec[one], b.dec[other]]),
-        np.array([first.extent_arcsec[one], second.extent_arcsec[other]]),
-        first.shape if first.shape == second.shape else "square",
+        np.array([a.extent_arcsec[one], b.extent_arcsec[other]]),
+        a.shape if a.shape == b.shape else "square",
+        angles,
     )
     return bool(regions.known.all() and regions.share_pixels([0], [1])[0])
 

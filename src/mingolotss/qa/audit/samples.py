@@ -27,6 +27,7 @@ from mingolotss.dataset.published import choose_names
 from mingolotss.dataset.records import class_names
 from mingolotss.dataset.sample_table import sample_table
 from mingolotss.dataset.split_names import in_order
+from mingolotss.dataset.stamp_extents import PLACE_COLUMNS, stamp_extent, stamp_regions
 from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import DatasetError, InputError
@@ -39,13 +40,13 @@ from mingolotss.qa.audit.positions import NO_POSITIONS, Positions, PositionTable
 from mingolotss.qa.audit.result import Member
 from mingolotss.qa.verify_export import is_export
 from mingolotss.recipe.model import Recipe
-from mingolotss.sky.stamp_regions import Shape
+from mingolotss.sky.stamp_regions import Shape, StampRegions
 
 __all__ = ["AuditSamples", "AuditSettings", "read_samples"]
 
 _COLUMNS = (
     "row", "source", "ra", "dec", "label", "class", "size_arcsec", "flux_mjy", "field",
-    "image_file", "pixel_scale_arcsec", "split", "beam_major_arcsec", "blank",
+    "image_file", "pixel_scale_arcsec", "split", "beam_major_arcsec", "blank", *PLACE_COLUMNS,
 )  # fmt: skip
 _DEFAULT_LIMIT_ARCSEC = 5.0
 _LIMIT_PIXELS = 2
@@ -100,10 +101,10 @@ class AuditSamples:
     positions : Positions
     extent_arcsec : float64 array, shape (n,)
         The side of each stamp on the sky, NaN where it is not known.
+    regions : StampRegions
+        Where the stamps are on the sky, without what the recipe masks.
     limit_arcsec : float64 array, shape (n,)
         A position that is closer is the same position.
-    shape : {"circle", "square"}
-        Whether the recipe masks its stamps with a disc.
     size_arcsec, flux_mjy : float64 array, shape (n,)
         Of the catalogue, NaN where it has none.
     fields : tuple of str
@@ -127,8 +128,8 @@ class AuditSamples:
     split: Ints
     positions: Positions
     extent_arcsec: Floats
+    regions: StampRegions
     limit_arcsec: Floats
-    shape: Shape
     size_arcsec: Floats
     flux_mjy: Floats
     fields: tuple[str, ...]
@@ -220,9 +221,15 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
     positions = Positions(ra, dec, np.zeros(len(ra)), "the manifest")
     if np.isnan(ra).all():
         positions = NO_POSITIONS
+    positions = find_positions(positions, names, image_files, known, settings.positions)
     labels = _integers(table, "label")
     pixel = _pixel_scale(table, known, settings)
-    side = max(images.shape[1:])
+    extent_arcsec = max(images.shape[1:]) * pixel
+    if recipe is None:
+        shape: Shape = "square" if known is None else stamp_extent(known).shape
+        regions = StampRegions(positions.ra, positions.dec, extent_arcsec, shape)
+    else:
+        regions = _regions_of_manifest(table, recipe, positions, pixel)
     fields = _texts(table, "field")
     return AuditSamples(
         path=path,
@@ -235,10 +242,10 @@ def read_samples(path: Path, settings: AuditSettings) -> AuditSamples:
         classes=ClassTable.of(classes, recipe),
         splits=splits,
         split=split,
-        positions=find_positions(positions, names, image_files, known, settings.positions),
-        extent_arcsec=side * pixel,
+        positions=positions,
+        extent_arcsec=extent_arcsec,
+        regions=regions,
         limit_arcsec=_limits(table, pixel, settings),
-        shape=_shape(known),
         size_arcsec=_numbers(table, "size_arcsec"),
         flux_mjy=_numbers(table, "flux_mjy"),
         fields=fields if any(fields) else (),
@@ -345,12 +352,17 @@ def _pixel_scale(table: pa.Table, recipe: Recipe | None, settings: AuditSettings
     return np.where(np.isnan(scale) & (stated > 0), stated, scale)
 
 
-def _shape(recipe: Recipe | None) -> Shape:
-    if recipe is None:
-        return "square"
-    channels = [recipe.of_channel(channel) for channel in recipe.channels] or [recipe]
-    is_masked = all("mask" in dict(channel.step_list) for channel in channels)
-    return "circle" if is_masked else "square"
+def _regions_of_manifest(
+    table: pa.Table, recipe: Recipe, positions: Positions, pixel: Floats
+) -> StampRegions:
+    """Return the regions of the stamps of a build or an export, as splits and the card use them."""
+    values = {"ra": positions.ra, "dec": positions.dec, "pixel_scale_arcsec": pixel}
+    for name, column in values.items():
+        index = table.column_names.index(name)
+        table = table.set_column(index, name, pa.array(column, from_pandas=True))
+    if table["wcs"].null_count == len(table):  # an export without the places of its stamps
+        table = table.drop_columns(list(PLACE_COLUMNS))
+    return stamp_regions(table, recipe)
 
 
 def _limits(table: pa.Table, pixel: Floats, settings: AuditSettings) -> Floats:

@@ -23,7 +23,6 @@ from mingolotss.qa.audit.result import (
 from mingolotss.qa.audit.samples import AuditSamples
 from mingolotss.sky.angles import separation_arcsec
 from mingolotss.sky.neighbours import overlap_blocks
-from mingolotss.sky.stamp_regions import StampRegions
 
 __all__ = ["check_labels", "check_positions", "check_shared_pixels", "split_counts"]
 
@@ -34,9 +33,7 @@ _NO_SCALE = "the pixel scale is not known (give --pixel-arcsec ARCSEC)"
 
 def check_shared_pixels(samples: AuditSamples, letter: str) -> Check:
     """Find the pairs of stamps that share pixels and are in different splits."""
-    regions = StampRegions(
-        samples.positions.ra, samples.positions.dec, samples.extent_arcsec, samples.shape
-    )
+    regions = samples.regions
     checked = int(regions.known.sum())
     if len(samples.splits) < 2:
         return _unchecked(SHARED_PIXELS, letter, "the dataset has fewer than two splits")

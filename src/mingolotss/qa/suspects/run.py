@@ -286,13 +286,14 @@ def _encoded_masks(path: Path) -> list[bytes]:
 
 
 def _split_sources(samples: AuditSamples) -> SplitSources:
+    stamps = samples.regions
     return SplitSources(
         names=samples.names,
         labels=samples.labels,
-        ra=samples.positions.ra,
-        dec=samples.positions.dec,
-        extent_arcsec=samples.extent_arcsec,
-        shape=samples.shape,
+        ra=stamps.ra,
+        dec=stamps.dec,
+        extent_arcsec=stamps.extent_arcsec,
+        shape=stamps.shape,
         classes=samples.classes.names,
         vectors=samples.vectors,
     )
