@@ -294,6 +294,7 @@ def _split_sources(samples: AuditSamples) -> SplitSources:
         dec=stamps.dec,
         extent_arcsec=stamps.extent_arcsec,
         shape=stamps.shape,
+        angle_deg=stamps.angle_deg,
         classes=samples.classes.names,
         vectors=samples.vectors,
     )
