@@ -19,7 +19,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
+from mingolotss.dataset.manifest import written_rows
+from mingolotss.io.arrow_values import fill_null, numpy_of
 
 __all__ = ["BeamCount", "beam_counts", "describe_beams", "describe_noise", "noise_counts"]
 
@@ -128,4 +129,4 @@ def _images(count: int) -> str:
 
 def _written(manifest: pa.Table, *columns: str) -> pa.Table:
     """Return some columns of the written rows: to filter all of them takes 5 ms for 20,000 rows."""
-    return manifest.select([*columns]).filter(pc.equal(manifest["status"], scalar("written")))
+    return written_rows(manifest.select([*columns, "status"]))

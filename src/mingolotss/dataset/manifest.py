@@ -58,6 +58,7 @@ __all__ = [
     "read_rows",
     "recipe_columns",
     "vectors_of_rows",
+    "written_rows",
 ]
 
 _TEXT, _REAL, _FLAG = pa.string(), pa.float64(), pa.bool_()
@@ -183,6 +184,11 @@ def candidates_of_channel(table: pa.Table, channel: str | None) -> pa.Table:
     if channel is None:
         return table
     return filter_rows(table, equals(table[CANDIDATE_CHANNEL.name], channel))
+
+
+def written_rows(table: pa.Table) -> pa.Table:
+    """Return the rows of the sources that have an image; the others were rejected."""
+    return filter_rows(table, equals(table["status"], "written"))
 
 
 # Columns with few different values, written with a dictionary.

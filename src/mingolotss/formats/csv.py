@@ -22,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from mingolotss.dataset.label_columns import class_names_of, read_vectors
-from mingolotss.io.arrow_values import equals, filter_rows
+from mingolotss.dataset.manifest import written_rows
 from mingolotss.io.files import write_bytes
 
 __all__ = [
@@ -160,7 +160,7 @@ def write_csv(path: Path, manifest: pa.Table) -> None:
     manifest : pyarrow.Table
         With the columns `CSV_COLUMNS`, and those of tags or votes, if the dataset has them.
     """
-    written = filter_rows(manifest, equals(manifest["status"], "written"))
+    written = written_rows(manifest)
     columns = [written[name].to_pylist() for name in _COLUMNS]
     labels = label_columns(written, class_names_of(manifest.schema), HEADER)
     rows = zip(*columns, *labels.values(), strict=True)

@@ -23,7 +23,7 @@ from mingolotss.catalogue.table import Column, ColumnRequest, Table
 from mingolotss.catalogue.tables import read_table
 from mingolotss.catalogue.typed_columns import to_arrow
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder
-from mingolotss.dataset.manifest import read_manifest, read_rows
+from mingolotss.dataset.manifest import read_manifest, read_rows, written_rows
 from mingolotss.dataset.published import recipe_of_classes
 from mingolotss.dataset.samples import Arrays
 from mingolotss.dataset.splits import SplitPlan, SplitRecord
@@ -160,7 +160,7 @@ def _read_manifest_splits(folder: Path) -> SplitRecord:
     table = read_manifest(folder, [*_COLUMNS, "status"])
     path = DatasetFolder(folder).splits
     if not path.is_file():
-        return _record_of(table.filter(pc.equal(table["status"], "written")))
+        return _record_of(written_rows(table))
     rows = read_splits(path)
     names = pa.array([*rows], pa.string())
     place = table.take(pc.index_in(names, table["source"].combine_chunks()))

@@ -15,14 +15,14 @@ import pyarrow.compute as pc
 from mingolotss.dataset.image_stack import ImageArray
 from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import recipe_columns
+from mingolotss.dataset.manifest import recipe_columns, written_rows
 from mingolotss.dataset.masks import MASK_SHA256
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, decode_stamps
 from mingolotss.formats.batch_layout import BatchContent, BatchLayout
 from mingolotss.formats.batches import Batch, finish_batches
 from mingolotss.image.masks import Masks
-from mingolotss.io.arrow_values import array_of, fill_null, numpy_of, scalar
+from mingolotss.io.arrow_values import array_of, equals, fill_null, filter_rows, numpy_of
 from mingolotss.io.parquet import read_table
 from mingolotss.io.png import decode_pngs
 from mingolotss.model import Ints
@@ -90,11 +90,11 @@ def assemble_batches(
     vector_columns = [name for name in recipe_columns(recipe) if name in VECTOR_COLUMNS.names]
     manifest = read_table(folder.manifest, [*_COLUMNS, *vector_columns], is_own=True)
     with_masks = MASK_SHA256.name in recipe_columns(recipe)
-    written = manifest.filter(pc.equal(manifest["status"], scalar("written")))
+    written = written_rows(manifest)
     parts = [_PartStamps.read(folder, part_tables, index) for index in range(len(part_tables))]
 
     def write(batch: Batch) -> Path:
-        rows = written.filter(pc.equal(written["batch"], scalar(batch.name)))
+        rows = filter_rows(written, equals(written["batch"], batch.name))
         pixels, masks = _read_pixels(parts, numpy_of(rows["row"]), shape, with_masks=with_masks)
         content = BatchContent(
             batch.label,

@@ -13,13 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.dataset.manifest import (
     REPEATED_COLUMNS,
     UNCOMPRESSED_COLUMNS,
     further_fields,
+    written_rows,
 )
 from mingolotss.dataset.masks import MASK, mask_column
 from mingolotss.dataset.stamp_shape import StampShape
@@ -346,7 +346,7 @@ def _write(task: Task, part_table: PartTable, times: Times) -> PartSummary:
     """Write the part's files, the table last."""
     recipe, folder = task.recipe, BuildFolder(task.out)
     table, encoded = part_table.table(task), part_table.encoded
-    written = table.drop_columns(["offers"]).filter(pc.equal(table["status"], "written"))
+    written = written_rows(table.drop_columns(["offers"]))
     if "png" in recipe.formats:
         write_pngs(folder.png, written["image_file"].to_pylist(), encoded)
     stamps = stamp_bytes(_stamps_table(StampShape.of_recipe(recipe), part_table, written))

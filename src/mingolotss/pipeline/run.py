@@ -19,7 +19,7 @@ from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import read_provenance
 from mingolotss.dataset.recorded_inputs import mark_products, write_inputs
 from mingolotss.errors import InputError, MingoError, ServiceError
-from mingolotss.io.arrow_values import scalar
+from mingolotss.io.arrow_values import equals
 from mingolotss.io.file_names import safe_name
 from mingolotss.io.files import remove_temporary_files, same_file
 from mingolotss.io.parquet import read_table
@@ -378,7 +378,7 @@ def _check_names(plan: Plan) -> None:
 def _summarize(plan: Plan) -> Build:
     """Return the numbers of the finished build, counted in its manifest."""
     status = read_table(BuildFolder(plan.out).manifest, ["status"])["status"]
-    written = pc.sum(pc.equal(status, scalar("written"))).as_py()
+    written = pc.sum(equals(status, "written")).as_py()
     provenance = read_provenance(plan.out)
     return Build(
         plan.out, len(status), written, len(status) - written, plan.notices,

@@ -31,7 +31,7 @@ from mingolotss.dataset.provenance import Provenance, read_package_versions, rea
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
-from mingolotss.io.arrow_values import fill_null, numpy_of, scalar
+from mingolotss.io.arrow_values import equals, fill_null, numpy_of, scalar
 from mingolotss.io.parquet import count_rows, read_schema
 from mingolotss.sky.header_facts import SIMULATED
 
@@ -229,7 +229,7 @@ class DatasetSummary:
         # classes and splits is then filled from a few numbers.
         counts_of_splits = []
         for split in self.planned_splits:
-            counts = pc.value_counts(labels.filter(pc.equal(self.manifest["split"], scalar(split))))
+            counts = pc.value_counts(labels.filter(equals(self.manifest["split"], split)))
             counts_of_splits.append(
                 {count["values"]: count["counts"] for count in counts.to_pylist()}
             )
@@ -242,7 +242,7 @@ class DatasetSummary:
         """Return the rows of `class_counts` for tags and votes."""
         labels = numpy_of(fill_null(self.manifest["label"], -1))
         inside = [
-            np.asarray(pc.fill_null(pc.equal(self.manifest["split"], scalar(split)), False), bool)
+            np.asarray(pc.fill_null(equals(self.manifest["split"], split), False), bool)
             for split in self.planned_splits
         ]
         return [
@@ -253,7 +253,7 @@ class DatasetSummary:
     def split_counts(self) -> list[tuple[str, int]]:
         """Return the number of images in each of `planned_splits`."""
         return [
-            (split, pc.sum(pc.equal(self.manifest["split"], scalar(split))).as_py() or 0)
+            (split, pc.sum(equals(self.manifest["split"], split)).as_py() or 0)
             for split in self.planned_splits
         ]
 
@@ -283,10 +283,10 @@ def read_summary(folder: Path, manifest: pa.Table | None = None) -> DatasetSumma
         is_counted = count_rows(DatasetFolder(folder).manifest) <= MAX_COUNTED
         unused = _UNUSED_COLUMNS if is_counted else {*_UNUSED_COLUMNS, "wcs"}
         manifest = read_manifest(folder, [name for name in names if name not in unused])
-    is_written = pc.equal(manifest["status"], scalar("written"))
+    is_written = equals(manifest["status"], "written")
     written = manifest if pc.all(is_written).as_py() else manifest.filter(is_written)
     # An archive may deliver simulated images; only their headers tell.
-    if pc.any(pc.equal(written["telescope"], scalar(SIMULATED))).as_py():
+    if pc.any(equals(written["telescope"], SIMULATED)).as_py():
         provenance = replace(provenance, simulated=True)
     notes = ExportNotes.read(manifest.schema.metadata)
     classes = provenance.classes if notes is None else notes.classes

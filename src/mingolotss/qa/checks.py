@@ -13,10 +13,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.checksums import changed_files, read_checksums
-from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.manifest import read_manifest, written_rows
 from mingolotss.dataset.masks import MASK_SHA256, has_masks
 from mingolotss.errors import DatasetError, MingoError, clean_text
 from mingolotss.io.files import sha256_file
@@ -131,7 +130,7 @@ def check_folder(layout: Layout) -> Verification:
     try:
         manifest = read_manifest(layout.folder)
         problems += _check_rows(manifest, layout.rows)
-        written = manifest.filter(pc.equal(manifest["status"], "written"))
+        written = written_rows(manifest)
         for check in layout.checks:
             problems += check(written)
     except MingoError as error:  # what is left to check depends on what cannot be read

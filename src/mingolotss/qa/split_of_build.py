@@ -8,12 +8,11 @@ from pathlib import Path
 import pyarrow as pa
 
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import read_manifest
+from mingolotss.dataset.manifest import read_manifest, written_rows
 from mingolotss.dataset.measured_split import measured_columns, measured_split
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.formats.splits_csv import read_splits
-from mingolotss.io.arrow_values import equals, filter_rows
 
 __all__ = ["reasons_without_split", "split_columns", "split_of_build", "split_of_rows"]
 
@@ -38,7 +37,7 @@ def split_of_build(out: Path) -> SplitResult | None:
     if provenance is None or not BuildFolder(out).manifest.exists():
         return None
     table = read_manifest(out, split_columns(provenance))
-    return split_of_rows(out, provenance, filter_rows(table, equals(table["status"], "written")))
+    return split_of_rows(out, provenance, written_rows(table))
 
 
 def split_columns(provenance: Provenance) -> list[str]:

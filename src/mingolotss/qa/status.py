@@ -17,13 +17,19 @@ from mingolotss.dataset.collection_record import CollectionRecord
 from mingolotss.dataset.counts import Count, count_flags
 from mingolotss.dataset.label_columns import VECTOR_COLUMNS, read_vectors
 from mingolotss.dataset.layout import BuildFolder
-from mingolotss.dataset.manifest import MANIFEST, read_manifest, read_rows, recipe_columns
+from mingolotss.dataset.manifest import (
+    MANIFEST,
+    read_manifest,
+    read_rows,
+    recipe_columns,
+    written_rows,
+)
 from mingolotss.dataset.notices import read_notices
 from mingolotss.dataset.products import is_complete
 from mingolotss.dataset.provenance import Provenance, read_provenance
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
-from mingolotss.io.arrow_values import equals, fill_null, filter_rows, numpy_of
+from mingolotss.io.arrow_values import fill_null, numpy_of
 from mingolotss.io.parquet import read_table
 from mingolotss.io.summaries import Shown, Summary, Table, count_text, format_counts
 from mingolotss.qa.changed_inputs import InputChange, changed_inputs
@@ -163,7 +169,7 @@ def status(out: Path | str) -> Status:
     has_split = assembled and BuildFolder(out).manifest.exists()
     of_split = split_columns(provenance) if has_split else []
     table = _read_table(BuildFolder(out), provenance, of_split)
-    written_table = filter_rows(table, equals(table["status"], "written"))
+    written_table = written_rows(table)
     counts = count_flags(written_table, provenance.recipe.recentre)
     classes, without_class = _count_classes(written_table, provenance.classes)
     rows = rows_of(table.select(_SHOWN))

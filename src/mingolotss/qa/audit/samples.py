@@ -31,6 +31,7 @@ from mingolotss.dataset.stamp_extents import PLACE_COLUMNS, stamp_extent, stamp_
 from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamps import StampFile
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.arrow_values import array_of
 from mingolotss.io.files import sha256_file
 from mingolotss.loaders.arrays import open_arrays
 from mingolotss.model import Bools, Floats, Ints
@@ -359,7 +360,7 @@ def _regions_of_manifest(
     values = {"ra": positions.ra, "dec": positions.dec, "pixel_scale_arcsec": pixel}
     for name, column in values.items():
         index = table.column_names.index(name)
-        table = table.set_column(index, name, pa.array(column, from_pandas=True))
+        table = table.set_column(index, name, array_of(column))
     if table["wcs"].null_count == len(table):  # an export without the places of its stamps
         table = table.drop_columns(list(PLACE_COLUMNS))
     return stamp_regions(table, recipe)
