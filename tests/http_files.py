@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+
+from serving import serving
 
 
 class FileServer(ThreadingHTTPServer):
@@ -34,7 +35,5 @@ class FileServer(ThreadingHTTPServer):
 @contextmanager
 def serve_files(folder: Path) -> Iterator[FileServer]:
     """Serve a folder until the block ends."""
-    with FileServer(folder) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(FileServer(folder)) as server:
         yield server
-        server.shutdown()

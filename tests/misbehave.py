@@ -9,6 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 
+from serving import serving
+
 Reply = Callable[["Line", int], None]
 
 
@@ -53,14 +55,17 @@ class Line(socketserver.StreamRequestHandler):
 
 
 class Server(socketserver.ThreadingTCPServer):
-    """Listens on a free port of a loopback host; `script` maps a path to what answers it."""
+    """Listens on a port of a loopback host, 0 for a free one.
+
+    `script` maps a path to what answers it.
+    """
 
     allow_reuse_address = True
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, script: dict[str, Reply], host: str = "127.0.0.1") -> None:
-        super().__init__((host, 0), Line)
+    def __init__(self, script: dict[str, Reply], host: str = "127.0.0.1", port: int = 0) -> None:
+        super().__init__((host, port), Line)
         self.script = script
         self.asked: Counter[str] = Counter()
         self.agents: set[str] = set()
@@ -87,14 +92,8 @@ class Server(socketserver.ThreadingTCPServer):
 @contextlib.contextmanager
 def running(script: dict[str, Reply], host: str = "127.0.0.1") -> Iterator[Server]:
     """Run a server with this script until the block ends."""
-    with Server(script, host) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join(10)
+    with serving(Server(script, host)) as server:
+        yield server
 
 
 def always(body: bytes, status: str = "200 OK", **headers: str) -> Reply:

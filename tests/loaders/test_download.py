@@ -11,7 +11,6 @@ import os
 import subprocess
 import sys
 import tarfile
-import threading
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -25,6 +24,7 @@ from mingolotss.loaders.arrays import load
 from mingolotss.loaders.download import PUBLISHED, Archive, download
 from mingolotss.loaders.extract import extract
 from readers_data import make_images, write_batches
+from serving import serving
 
 IMAGES = make_images(24)
 LABELS = [index % 10 for index in range(24)]
@@ -91,11 +91,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server(packed):
-    with Server(packed.read_bytes()) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
+    with serving(Server(packed.read_bytes())) as server:
         yield server
-        server.shutdown()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
@@ -14,6 +13,7 @@ from mingolotss.pipeline.inputs import resolve_catalogue
 from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe
 from mingolotss.service.local.folder import FolderService
+from serving import serving
 from skies import random_sky
 
 
@@ -31,12 +31,9 @@ def site(sky):
         def log_message(self, *_):
             asked.append(self.path)
 
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(Handler, directory=str(sky.folder))
-    ) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    handler = partial(Handler, directory=str(sky.folder))
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         yield f"http://127.0.0.1:{server.server_address[1]}", asked
-        server.shutdown()
 
 
 def test_a_catalogue_at_an_address(sky, site, tmp_path):
@@ -63,14 +60,12 @@ def test_catalogues_of_one_name_at_two_addresses_are_kept_apart(tmp_path):
         (tmp_path / "www" / f"v{number}" / "sources.csv").write_text(text)
     recipe, out = load_recipe("lotss"), tmp_path / "out"
     handler = partial(SimpleHTTPRequestHandler, directory=str(tmp_path / "www"))
-    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
         address = f"http://127.0.0.1:{server.server_address[1]}"
         names = [
             resolve_catalogue(recipe, f"{address}/{place}", object(), out).names
             for place in ("v1/sources.csv", "v2/sources.csv", "v2/sources.csv?a=1")
         ]
-        server.shutdown()
     assert names == [["source-1"], ["source-2"], ["source-2"]]
 
 

@@ -1,7 +1,6 @@
 """Rows out of mosaics behind a plain static server: nginx from Debian."""
 
 import http.server
-import threading
 
 import numpy as np
 import pytest
@@ -18,6 +17,7 @@ from mingolotss.recipe.load import load_recipe
 from mingolotss.service.base import CutoutRequest
 from mingolotss.service.local.mosaics import MosaicsService
 from mingolotss.service.remote.range_mosaics import LotssDr2MosaicsService, RangesService
+from serving import serving
 
 pytestmark = pytest.mark.archive
 SIDE = 8000
@@ -122,9 +122,7 @@ def test_a_server_that_ignores_ranges_is_refused(release):
         def handle_error(self, *_):
             """Say nothing: it is hung up on, as it should be."""
 
-    with Quiet(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serving(Quiet(("127.0.0.1", 0), Handler)) as server:
         service = RangesService(f"http://127.0.0.1:{server.server_address[1]}")
         with pytest.raises(ServiceAnswerError, match=r"offers only the whole file; copy the mos"):
             service.search_source(Source(0, "S0", RA, DEC), 0.1)
-        server.shutdown()

@@ -29,6 +29,7 @@ from mingolotss.io.http import client as client_module
 from mingolotss.service.concurrency import concurrent_map
 from mingolotss.sky.fits_header import format_card, join_cards, pad_to_block
 from misbehave import Line, Server, always, first, running
+from serving import serving
 
 QUICK = RetryPolicy(
     attempts=4, first_s=0.02, longest_s=0.1, longest_retry_after_s=0.3, outage_s=0.4
@@ -271,24 +272,8 @@ def test_refused_connections_are_waited_for():
     with ThreadPoolExecutor(8) as pool:
         waiting = [pool.submit(client.get, url) for _ in range(8)]
         time.sleep(0.5)
-        with Server.__new__(Server) as back:
-            _listen_again(back, port)
+        with serving(Server({"*": always(GOOD)}, port=port)):
             assert {task.result(10).body for task in waiting} == {GOOD}
-
-
-def _listen_again(server: Server, port: int) -> None:
-    original, Server.server_bind = Server.server_bind, lambda self: _bind(self, port)
-    try:
-        server.__init__({"*": always(GOOD)})
-    finally:
-        Server.server_bind = original
-    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
-
-
-def _bind(server: Server, port: int) -> None:
-    server.socket.setsockopt(1, 2, 1)
-    server.socket.bind(("127.0.0.1", port))
-    server.server_address = server.socket.getsockname()
 
 
 def test_an_unavailable_host_fails_all_its_requests():
