@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import BinaryIO, TypeVar
@@ -552,6 +553,7 @@ class Transport:
         return b"".join(pieces)
 
 
+@cache
 def user_agent() -> str:
     """Return the User-Agent: the project and its version (RFC 9110, section 10.1.5)."""
     try:

@@ -250,6 +250,12 @@ class _Pool(urllib3.HTTPConnectionPool):
 class _TLSPool(urllib3.HTTPSConnectionPool):
     ConnectionCls = _TLSConnection
 
+    def __init__(
+        self, *args: Any, ssl_context: ssl.SSLContext | None = None, **options: Any
+    ) -> None:
+        # The certificates of the system take 25 ms to load: only hosts of https wait for them.
+        super().__init__(*args, ssl_context=ssl_context or _tls_context(None), **options)
+
 
 def make_pool(ca_certs: str | None, connections: int) -> urllib3.PoolManager:
     """Return a pool of connections that belong to the exchange in `EXCHANGE`.
@@ -261,15 +267,21 @@ def make_pool(ca_certs: str | None, connections: int) -> urllib3.PoolManager:
     connections : int
         Connections that are kept open for one host at most.
     """
+    context = None if ca_certs is None else _tls_context(ca_certs)
+    pool = urllib3.PoolManager(num_pools=16, maxsize=connections, ssl_context=context)
+    pool.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
+    return pool
+
+
+def _tls_context(ca_certs: str | None) -> ssl.SSLContext:
+    """Return what connections over TLS trust: a file, or the certificates of the system."""
     context = urllib3.util.ssl_.create_urllib3_context()
     context.sslsocket_class = _TLSSocket
     if ca_certs is None:
         context.load_default_certs()
     else:
         context.load_verify_locations(ca_certs)
-    pool = urllib3.PoolManager(num_pools=16, maxsize=connections, ssl_context=context)
-    pool.pool_classes_by_scheme = {"http": _Pool, "https": _TLSPool}
-    return pool
+    return context
 
 
 def try_connection(host: str, port: int) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -173,6 +174,7 @@ def _montage(
     return channel_montage(drawn, channels.headings)
 
 
+@cache
 def _environment() -> Environment:
     environment = Environment(
         loader=PackageLoader("mingolotss.qa.report"),

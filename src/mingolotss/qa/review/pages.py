@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from typing import cast
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -68,6 +68,31 @@ def sexagesimal(ra: float, dec: float) -> str:
     )
 
 
+@cache
+def _environment() -> Environment:
+    """Return the templates, compiled before the first visitor comes."""
+    environment = Environment(
+        loader=PackageLoader("mingolotss.qa.review"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["num"] = number
+    environment.filters["breakable"] = breakable
+    environment.globals.update(
+        sexagesimal=sexagesimal,
+        known=lambda value: value is not None and math.isfinite(value),
+        contrast_query=contrast_query,
+        waiting_words=waiting_words,
+        scale_bar=scale_bar,
+        scale_bars=json.dumps(SCALE_BARS),
+    )
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+    return environment
+
+
 class Pages:
     """Renders the templates.
 
@@ -79,25 +104,7 @@ class Pages:
 
     def __init__(self, name_cookie: str = NAME_COOKIE) -> None:
         self._name_cookie = name_cookie
-        self._environment = Environment(
-            loader=PackageLoader("mingolotss.qa.review"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._environment.filters["num"] = number
-        self._environment.filters["breakable"] = breakable
-        self._environment.globals.update(
-            sexagesimal=sexagesimal,
-            known=lambda value: value is not None and math.isfinite(value),
-            contrast_query=contrast_query,
-            waiting_words=waiting_words,
-            scale_bar=scale_bar,
-            scale_bars=json.dumps(SCALE_BARS),
-        )
-        for name in self._environment.list_templates(extensions=["html"]):
-            self._environment.get_template(name)  # compiled now, not for the first visitor
+        self._environment = _environment()
 
     def source(self, context: Context, view: SourceView, notice: str, *, is_warning: bool) -> str:
         """Return the page of the source that the address names.
