@@ -29,7 +29,6 @@ with suppress(ImportError):  # the environment of LSDB and Hyrax is without it
 
 def pytest_collection_finish() -> None:
     """Look for garbage from here on, among what the tests make."""
-    gc.collect()
     gc.freeze()
     gc.enable()
 

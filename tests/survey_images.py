@@ -44,6 +44,7 @@ class OwnService:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.headers = {path: fits.getheader(path) for path in sorted(folder.glob("*-image.fits"))}
 
     @classmethod
     def open(cls, argument, **_):
@@ -53,8 +54,7 @@ class OwnService:
     def search(self, position, size):
         """Look into every header."""
         candidates = []
-        for path in sorted(self.folder.glob("*-image.fits")):
-            header = fits.getheader(path)
+        for path, header in self.headers.items():
             x, y = SkyWCS.from_header(header.tostring().encode()).to_pixel(
                 position.icrs.ra.deg, position.icrs.dec.deg
             )

@@ -31,11 +31,17 @@ from mingolotss.simulate import SkyModel, write_sky
 from skies import random_sky
 
 
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """40 sources with local images, some without any."""
+    return random_sky(tmp_path_factory.mktemp("images") / "sky", 40, 1).folder
+
+
 @pytest.fixture
-def build_plan(tmp_path):
-    """A plan of 40 sources with local images, some without any."""
-    sky = random_sky(tmp_path / "sky", 40, 1)
-    return plan("mingolotss", catalogue=sky.catalogue, service=f"folder:{sky.folder}",
+def build_plan(images, tmp_path):
+    """A plan of the 40 sources, with images of its own."""
+    folder = shutil.copytree(images, tmp_path / "sky")
+    return plan("mingolotss", catalogue=folder / "catalogue.fits", service=f"folder:{folder}",
                 out=tmp_path / "out")  # fmt: skip
 
 

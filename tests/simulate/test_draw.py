@@ -11,7 +11,7 @@ from mingolotss.simulate.classes import SHAPES, draw_shape
 from mingolotss.simulate.draw import beam_area
 from mingolotss.simulate.population import CLASSES
 
-SEEDS = range(40)
+SEEDS = range(20)
 
 
 def _along(image, pa):

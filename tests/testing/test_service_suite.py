@@ -165,7 +165,7 @@ class Forgetful(OwnService):
     """The copy in a worker has lost where its files are."""
 
     def __getstate__(self):
-        return {"folder": self.folder / "nowhere"}
+        return {"folder": self.folder / "nowhere", "headers": {}}
 
 
 class Bulk(OwnService):
