@@ -224,6 +224,31 @@ def test_a_server_that_closes_anywhere_is_a_passing_fault():
             transport().get(f"{server.url}/a")
 
 
+@pytest.mark.parametrize("end", [lambda _: None, Line.reset], ids=["FIN", "RST"])
+def test_a_kept_connection_that_the_server_closes_is_no_fault(end):
+    """The request that was on its way is repeated over a new connection, in the same attempt."""
+
+    def once(line: Line, _: int) -> None:
+        line.wfile.write(OK + b"Content-Length: 4\r\n\r\ntext")
+        while line.rfile.readline().strip():  # the next request, which has no answer here
+            pass
+        end(line)
+
+    client = transport()
+    with running({"*": once}) as server:
+        answers = [client.get(f"{server.url}/{number}").body for number in range(3)]
+        assert answers == [b"text"] * 3
+        assert sorted(server.asked) == ["/0", "/1", "/2"]
+
+
+def test_a_new_connection_that_brings_nothing_is_a_fault():
+    """Else a server that answers nobody would be asked for ever."""
+    with running({"*": raw(b"")}) as server:
+        with pytest.raises(ServiceUnavailableError, match="asked 1 times"):
+            transport().get(f"{server.url}/a")
+        assert server.asked["/a"] == 1
+
+
 PAUSES = [
     "1000000000", "-5", "soon", "²", "9" * 400, "Thu, 01 Jan 1970 00:00:00 GMT",
     "Fri, 01 Jan 2100 00:00:00 GMT", "Mon, 99 Foo 2024",

@@ -474,7 +474,7 @@ class Transport:
         # The slot is held until the body is read, so that it limits transfers as well.
         with host.slot(url), self._timed(exchange, host):
             try:
-                response = self._read(url, headers, exchange, stream)
+                response = self._read_by_open_connection(url, headers, exchange, stream)
             except urllib3.exceptions.HTTPError as error:
                 host.reached |= exchange.connected
                 if isinstance(error, _CONNECTION_ERRORS):
@@ -488,6 +488,25 @@ class Transport:
         if status in _CONTENT_STATUSES or status in _REDIRECT_STATUSES:
             return response
         raise _status_error(response, url)
+
+    def _read_by_open_connection(
+        self,
+        url: str,
+        headers: Mapping[str, str],
+        exchange: Exchange,
+        stream: BinaryIO | None,
+    ) -> Response:
+        """Send one request, again for each kept connection that the server has closed meanwhile.
+
+        It may close an idle connection while the next request is on its way. That is no fault: the
+        request is repeated at once over another connection (RFC 9112, section 9.3.1).
+        """
+        while True:
+            try:
+                return self._read(url, headers, exchange, stream)
+            except urllib3.exceptions.ProtocolError:
+                if not exchange.was_idle_too_long:
+                    raise
 
     def _read(
         self,

@@ -102,6 +102,8 @@ class Exchange:
         The server has closed the connection of the present response.
     connected : bool
         A host has accepted a connection since the last `start`.
+    reused : bool
+        The present request went out over a connection of an earlier one.
     """
 
     url: str
@@ -115,6 +117,7 @@ class Exchange:
     content_bytes: int = 0
     ended: bool = False
     connected: bool = False
+    reused: bool = False
     _received: int = 0
     _started: float = field(default=0.0)
 
@@ -127,6 +130,11 @@ class Exchange:
     def stop(self) -> None:
         """Stop the clock until the next `start`."""
         self.spent_s += self.clock() - self._started
+
+    @property
+    def was_idle_too_long(self) -> bool:
+        """Tell whether a connection of an earlier request has brought nothing for this one."""
+        return self.reused and self._received == 0
 
     @property
     def remaining_s(self) -> float:
@@ -301,8 +309,9 @@ def try_connection(host: str, port: int) -> None:
 
 def _reuse(connection: HTTPConnection) -> None:
     """Give an open connection to the present exchange, if that may ask the host."""
+    exchange = EXCHANGE.get()
+    exchange.reused = connection.sock is not None
     if connection.sock is not None:
-        exchange = EXCHANGE.get()
         exchange.allowed(_name(connection), [connection.sock.getpeername()[0]])
         cast("_TimedReads", connection.sock).exchange = exchange
 
