@@ -22,7 +22,7 @@ def outcomes(*groups: object) -> list[tuple[int, str]]:
     return [(int(count), outcome) for count, outcome in rows]
 
 
-@pytest.mark.parametrize("generated", [100, pytest.param(5000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("generated", [30, pytest.param(5000, marks=pytest.mark.slow)])
 def test_positions_are_those_of_astropy(generated):
     """Five pixels agree to 1e-6 in both directions; what is refused here alone is named."""
     rows = outcomes(generated, "astropy")
