@@ -31,7 +31,7 @@ def output(demo):
         for block in blocks(PAGE, "console", runs=True)
         for line in re.findall(r"^\$ mingolotss (.*)$", block, re.MULTILINE)
     ]
-    assert len(commands) == 3
+    assert len(commands) == 5
     for line in commands:
         done = run(*shlex.split(line), cwd=home)
         assert done.returncode == 0, (line, done.stderr)
