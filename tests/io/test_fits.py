@@ -307,9 +307,9 @@ STRUCTURES = {
 
 @pytest.mark.parametrize("kind", STRUCTURES)
 def test_no_structure_loops_or_has_a_message_of_pages(kind):
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(ImageError) as caught:
         read_image(STRUCTURES[kind], path="x.fits")
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     assert str(caught.value).startswith("read x.fits: ")
     assert len(str(caught.value)) < 250

@@ -371,10 +371,10 @@ def test_a_gzip_bomb_is_refused_by_what_comes_out(tmp_path, members):
         bomb = gzip.compress(PLAIN + bytes(300 << 20))
     path = tmp_path / "P1-mosaic.fits.gz"
     path.write_bytes(bomb)
-    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.monotonic()
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
     for read in (lambda: open_mosaic(str(path)), lambda: read_image(path)):
         with pytest.raises(ImageError, match="unpacks to more than"):
             read()
-    assert time.monotonic() - began < 20
+    assert time.process_time() - began < 20
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 600_000  # KB
     assert not list(tmp_path.glob("tmp*"))
