@@ -96,6 +96,14 @@ def running(script: dict[str, Reply], host: str = "127.0.0.1") -> Iterator[Serve
         yield server
 
 
+@contextlib.contextmanager
+def refusing() -> Iterator[str]:
+    """Give an address on this machine that refuses connections until the block ends."""
+    with socket.socket() as bound:  # so nobody else can listen on the port meanwhile
+        bound.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{bound.getsockname()[1]}"
+
+
 def always(body: bytes, status: str = "200 OK", **headers: str) -> Reply:
     """Answer every request alike."""
     return lambda line, _: line.send(body, status, **headers)

@@ -82,7 +82,7 @@ def script(bad: Reply | None = None, search: Reply | None = None) -> dict[str, R
 
 
 def quick() -> Transport:
-    limits = Limits(connect_s=1.0, read_s=0.3, total_s=2.0, max_bytes=4 << 20)
+    limits = Limits(connect_s=2.0, read_s=1.0, total_s=5.0, max_bytes=4 << 20)
     retry_policy = RetryPolicy(
         attempts=3, first_s=0.02, longest_s=0.05, longest_retry_after_s=0.2, outage_s=0.3
     )
