@@ -22,8 +22,11 @@ collect_ignore = [] if find_spec("selenium") else ["browsing.py"]
 with suppress(ImportError):  # the environment of LSDB and Hyrax is without it
     import hypothesis
 
-    # How long an example takes depends on what else the machine does; no test asserts a time.
-    hypothesis.settings.register_profile("project", deadline=None)
+    # How long an example takes depends on what else the machine does; no test asserts a time. CI
+    # takes the same examples each time, so that a change is refused only for what it does itself.
+    hypothesis.settings.register_profile(
+        "project", deadline=None, derandomize=os.environ.get("CI") == "true"
+    )
     hypothesis.settings.load_profile("project")
 
 
