@@ -474,7 +474,7 @@ class Transport:
         # The slot is held until the body is read, so that it limits transfers as well.
         with host.slot(url), self._timed(exchange, host):
             try:
-                response = self._read_by_open_connection(url, headers, exchange, stream)
+                response = self._read(url, headers, exchange, stream)
             except urllib3.exceptions.HTTPError as error:
                 host.reached |= exchange.connected
                 if isinstance(error, _CONNECTION_ERRORS):
@@ -489,25 +489,6 @@ class Transport:
             return response
         raise _status_error(response, url)
 
-    def _read_by_open_connection(
-        self,
-        url: str,
-        headers: Mapping[str, str],
-        exchange: Exchange,
-        stream: BinaryIO | None,
-    ) -> Response:
-        """Send one request, again for each kept connection that the server has closed meanwhile.
-
-        It may close an idle connection while the next request is on its way. That is no fault: the
-        request is repeated at once over another connection (RFC 9112, section 9.3.1).
-        """
-        while True:
-            try:
-                return self._read(url, headers, exchange, stream)
-            except urllib3.exceptions.ProtocolError:
-                if not exchange.was_idle_too_long:
-                    raise
-
     def _read(
         self,
         url: str,
@@ -520,15 +501,7 @@ class Transport:
         credentials = self._credentials.header_for(url)
         if credentials is not None:
             all_headers["Authorization"] = credentials
-        response = self._pool.request(
-            "GET",
-            url,
-            headers=all_headers,
-            timeout=urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s),
-            redirect=False,
-            retries=False,
-            preload_content=False,
-        )
+        response = self._send(url, all_headers, exchange)
         host = self.limiter_for(url)
         host.reached = host.answered = True
         is_content = response.status in _CONTENT_STATUSES
@@ -547,6 +520,29 @@ class Transport:
             response.close()
         lower_case = {name.lower(): value for name, value in response.headers.items()}
         return Response(url, response.status, lower_case, body)
+
+    def _send(
+        self, url: str, headers: Mapping[str, str], exchange: Exchange
+    ) -> urllib3.BaseHTTPResponse:
+        """Send one request, again for each kept connection that the server has closed meanwhile.
+
+        It may close an idle connection while the next request is on its way. That is no fault: the
+        request is repeated at once over another connection (RFC 9112, section 9.3.1).
+        """
+        while True:
+            try:
+                return self._pool.request(
+                    "GET",
+                    url,
+                    headers=headers,
+                    timeout=urllib3.Timeout(connect=self.limits.connect_s, read=self.limits.read_s),
+                    redirect=False,
+                    retries=False,
+                    preload_content=False,
+                )
+            except urllib3.exceptions.ProtocolError:
+                if not exchange.was_idle_too_long:
+                    raise
 
     def _content(
         self,

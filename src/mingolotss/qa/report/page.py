@@ -13,7 +13,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from PIL import Image
 
@@ -23,7 +23,7 @@ from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.channel_montage import ChannelStamp, channel_montage
 from mingolotss.qa.report.colours import displayed
 from mingolotss.qa.report.figures import FIGURES, draw_figure
-from mingolotss.qa.report.formatting import breakable, number, with_code
+from mingolotss.qa.report.formatting import with_code
 from mingolotss.qa.report.montage import montage
 from mingolotss.qa.report.plotting import FIGURE_INCHES, as_png, as_svg, themed_svg
 from mingolotss.qa.report.rejected_file import write_rejected
@@ -31,6 +31,7 @@ from mingolotss.qa.report.sections import page_values
 from mingolotss.qa.report.shown_rows import ClassRows, ShownRows
 from mingolotss.qa.report.stamp_marks import compass_of
 from mingolotss.qa.report.stamp_pictures import StampPictures
+from mingolotss.qa.report.templates import open_templates
 from mingolotss.recipe.steps import StampPixels
 
 __all__ = ["report"]
@@ -176,15 +177,7 @@ def _montage(
 
 @cache
 def _environment() -> Environment:
-    environment = Environment(
-        loader=PackageLoader("mingolotss.qa.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["num"] = number
+    environment = open_templates("mingolotss.qa.report")
     environment.filters["count"] = lambda value: f"{value:,}"
-    environment.filters["breakable"] = breakable
     environment.filters["with_code"] = with_code
     return environment

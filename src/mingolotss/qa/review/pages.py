@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import cache, partial
 from typing import cast
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import Environment
 
 from mingolotss.candidates.decisions import Decision
 from mingolotss.model import Ints
@@ -20,8 +20,8 @@ from mingolotss.qa.audit.result import Member
 from mingolotss.qa.descriptions import CASES, INSPECTION_REASONS
 from mingolotss.qa.manifest_row import ManifestRow
 from mingolotss.qa.report.cutout_view import SCALE_BARS, scale_bar
-from mingolotss.qa.report.formatting import breakable, number
 from mingolotss.qa.report.mask_outlines import outlines_of
+from mingolotss.qa.report.templates import open_templates
 from mingolotss.qa.review.addresses import (
     gallery_address,
     judge_address,
@@ -71,15 +71,7 @@ def sexagesimal(ra: float, dec: float) -> str:
 @cache
 def _environment() -> Environment:
     """Return the templates, compiled before the first visitor comes."""
-    environment = Environment(
-        loader=PackageLoader("mingolotss.qa.review"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["num"] = number
-    environment.filters["breakable"] = breakable
+    environment = open_templates("mingolotss.qa.review")
     environment.globals.update(
         sexagesimal=sexagesimal,
         known=lambda value: value is not None and math.isfinite(value),
