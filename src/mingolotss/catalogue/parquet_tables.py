@@ -18,7 +18,8 @@ from mingolotss.catalogue.yaml_headers import check_yaml
 from mingolotss.errors import CatalogueError
 from mingolotss.foreign import mute_warnings
 from mingolotss.io.arrow_values import fill_null, numpy_of
-from mingolotss.io.parquet import check_table, open_parquet, read_columns
+from mingolotss.io.parquet import check_table, open_parquet
+from mingolotss.io.parquet_columns import read_columns
 
 if TYPE_CHECKING:
     import pyarrow as pa

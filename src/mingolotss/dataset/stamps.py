@@ -25,7 +25,6 @@ from typing import Self
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from mingolotss.dataset.channel_table import CHANNELS_COLUMN, REPEATED_CHANNEL_COLUMNS
@@ -41,7 +40,7 @@ from mingolotss.dataset.manifest import (
 from mingolotss.dataset.masks import MASK, has_masks
 from mingolotss.dataset.stamp_shape import STAMPS_KEY, StampShape
 from mingolotss.errors import DatasetError
-from mingolotss.io.arrow_values import numpy_of
+from mingolotss.io.arrow_values import numpy_of, struct_field
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import check_regular, is_local
 from mingolotss.io.parquet import (
@@ -50,8 +49,8 @@ from mingolotss.io.parquet import (
     check_unique_names,
     leaf_paths,
     parquet_bytes,
-    read_columns,
 )
+from mingolotss.io.parquet_columns import read_columns
 from mingolotss.io.png import PNG_CHANNELS, Allocate, decode_png, decode_pngs, encode_png
 from mingolotss.io.system_faults import describe_fault
 from mingolotss.model import Ints
@@ -289,12 +288,12 @@ class StampFile:
     def encoded(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each stamp as it is stored, of one row group or of all: an array of binary."""
         column = self._read([self._image], None if group is None else [group])[self._image]
-        return pc.struct_field(column, "bytes") if self._is_png else self._as_bytes(column)
+        return struct_field(column, "bytes") if self._is_png else self._as_bytes(column)
 
     def encoded_masks(self, group: int | None = None) -> pa.ChunkedArray:
         """Return each mask as it is stored, of one row group or of all: an array of binary."""
         groups = None if group is None else [group]
-        return pc.struct_field(self._read([MASK.name], groups)[MASK.name], "bytes")
+        return struct_field(self._read([MASK.name], groups)[MASK.name], "bytes")
 
     def image_bytes(self, group: int) -> int:
         """Return the bytes that images and masks of a group of rows take in memory."""
@@ -486,7 +485,7 @@ def _of_manifest(table: pa.Table, fields: Iterable[pa.Field]) -> list[pa.Chunked
         column = table[field.name]
         if field.name == CHANNELS_COLUMN.name and field.type == CHANNELS_COLUMN.type:
             column = unnest_lists(column)
-        columns.append(column.cast(field.type))
+        columns.append(column if column.type == field.type else column.cast(field.type))
     return columns
 
 

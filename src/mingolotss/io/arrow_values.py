@@ -33,11 +33,14 @@ except ImportError:  # the module below `pyarrow.compute` has another name in an
 
 __all__ = [
     "array_of",
+    "content_bytes",
+    "decode_dictionary",
     "equals",
     "fill_null",
     "filter_rows",
     "flatten_lists",
     "is_null",
+    "list_lengths",
     "numpy_dtype",
     "numpy_of",
     "scalar",
@@ -45,6 +48,7 @@ __all__ = [
     "text_array",
 ]
 
+_TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
 # The types whose names differ; the others, such as uint8, are called the same in both libraries.
 _DTYPES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
@@ -180,6 +184,31 @@ def flatten_lists(lists: pa.Array | pa.ChunkedArray) -> Any:
     return call_function("list_flatten", [lists])
 
 
-def struct_field(structs: pa.Array | pa.ChunkedArray, name: str) -> Any:
-    """Return a field of structures; null where the structure is."""
+def content_bytes(column: pa.Array) -> int:
+    """Return how many bytes a column takes, a dictionary with all texts that its numbers mean."""
+    if not pa.types.is_dictionary(column.type):
+        return int(column.nbytes)
+    n_bytes, values = int(column.indices.nbytes), column.dictionary
+    if values.type in _TEXTS:
+        lengths = call_function("binary_length", [values])
+        total = call_function("sum", [call_function("take", [lengths, column.indices])])
+        n_bytes += total.as_py() or 0
+    return n_bytes
+
+
+def decode_dictionary(column: pa.DictionaryArray) -> pa.Array:
+    """Return the values that the numbers of a dictionary mean.
+
+    The method of the same name imports `pyarrow.compute`, which takes 30 ms.
+    """
+    return call_function("take", [column.dictionary, column.indices])
+
+
+def list_lengths(lists: pa.Array) -> Any:
+    """Return the number of values in each list; null for each null."""
+    return call_function("list_value_length", [lists])
+
+
+def struct_field(structs: pa.Array | pa.ChunkedArray, name: str | list[int]) -> Any:
+    """Return a field of structures, by its name or its place; null where the structure is."""
     return call_function("struct_field", [structs], StructFieldOptions(name))

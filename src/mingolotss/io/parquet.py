@@ -9,7 +9,7 @@ b'PAR1'
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from mingolotss.errors import DatasetError
 from mingolotss.io.error_text import first_line
 from mingolotss.io.files import atomic_path, check_regular, is_local, largest_expansion
-from mingolotss.io.parquet_pages import PageError, read_chunks, read_pages
+from mingolotss.io.parquet_columns import read_columns
 from mingolotss.io.system_faults import describe_fault
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "open_dataset",
     "open_parquet",
     "parquet_bytes",
-    "read_columns",
     "read_open_table",
     "read_schema",
     "read_table",
@@ -40,10 +39,6 @@ __all__ = [
 ]
 
 _MOST_ROWS = 1_000_000  # of any file; a larger file may have one for each of its bytes
-_FEW_ROWS = 10_000  # of a group; handing its columns to threads takes longer than to read them
-_BATCHES = 4  # that a file with long repeated values is read in, at least
-_DELTA_BYTE_ARRAY = 7  # the number of an encoding in parquet-format
-_WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
 
 
 def table_writer(
@@ -216,103 +211,6 @@ def read_open_table(
             column = table[field.name].cast(field.type)
             table = table.set_column(table.column_names.index(field.name), field, column)
     return table
-
-
-def read_columns(
-    file: pq.ParquetFile,
-    columns: Sequence[str] | None,
-    path: Path,
-    groups: Sequence[int] | None = None,
-) -> pa.Table:
-    """Read columns of an open file, but no more bytes than are plausible for its size.
-
-    Parameters
-    ----------
-    file : ParquetFile
-    columns : sequence of str or None
-        None for all.
-    path : Path
-        The file. Its pages are looked at only if it is on this machine.
-    groups : sequence of int, optional
-        Only these groups of rows.
-
-    Raises
-    ------
-    pyarrow.ArrowInvalid
-        There are more, or a page contradicts the file.
-    """
-    metadata, size = file.metadata, path.stat().st_size
-    limit = largest_expansion(size)
-    chosen = range(metadata.num_row_groups) if groups is None else groups
-    longest = _check_pages(file, columns, chosen, path, limit) if is_local(path) else 0
-    names = None if columns is None else list(columns)
-    # A limit for the rows of a batch limits the bytes of a batch, as no value is longer. pyarrow
-    # makes room for twice as much.
-    rows = limit // max(_BATCHES * longest, 1)
-    longest_group = max((metadata.row_group(number).num_rows for number in chosen), default=0)
-    if longest_group <= rows:
-        threads = longest_group > _FEW_ROWS
-        if groups is None:
-            return file.read(names, use_threads=threads)
-        return file.read_row_groups([*groups], names, use_threads=threads)
-    batches, total = [], 0
-    for batch in file.iter_batches(max(rows, 1), row_groups=[*chosen], columns=names):
-        total += batch.nbytes
-        if total > limit:
-            raise pa.ArrowInvalid(f"more than {limit >> 20} MiB in {size} bytes")
-        batches.append(batch)
-    return pa.Table.from_batches(batches).replace_schema_metadata(file.schema_arrow.metadata)
-
-
-def _check_pages(
-    file: pq.ParquetFile,
-    columns: Sequence[str] | None,
-    groups: Iterable[int],
-    path: Path,
-    limit: int,
-) -> int:
-    """Check what the pages of some columns announce; return how long a repeated value can be.
-
-    A file stores each value of a dictionary once, and then a number for each row: a million rows
-    may have the same text of a megabyte. The encoding DELTA_BYTE_ARRAY repeats the beginning of the
-    value before. No value is longer than the page it is stored in.
-    """
-    longest = total = 0
-    chosen = [
-        (index, _width(file.schema.column(index)))
-        for index in range(file.metadata.num_columns)
-        if columns is None or file.schema.column(index).path.partition(".")[0] in columns
-    ]
-    try:
-        # pyarrow would end the process for some damaged columns, if it were asked for them.
-        chunks = read_chunks(path)
-        with path.open("rb") as stream:
-            for number in groups:
-                rows = file.metadata.row_group(number).num_rows
-                if not rows:
-                    continue  # its columns have no pages
-                for index, width in chosen:
-                    chunk, values = chunks[number][index], 0
-                    for page in read_pages(stream, chunk.start, chunk.size):
-                        total += page.content_bytes
-                        if page.is_dictionary or page.encoding == _DELTA_BYTE_ARRAY:
-                            longest = max(longest, page.content_bytes)
-                        values += 0 if page.is_dictionary else max(page.values, 0)
-                        if page.content_bytes > limit:
-                            break
-                    total += max(values, rows) * width
-                    if total > limit:
-                        raise pa.ArrowInvalid(f"{total} bytes where {limit} are plausible")
-    except (PageError, IndexError) as error:
-        raise pa.ArrowInvalid(str(error)) from error
-    return longest
-
-
-def _width(column: pq.ColumnSchema) -> int:
-    """Return how many bytes a value of a column takes in memory, besides its own text."""
-    if column.physical_type == "FIXED_LEN_BYTE_ARRAY":
-        return max(int(column.length), 0)
-    return _WIDTHS.get(column.physical_type, 16)
 
 
 def check_table(table: pa.Table) -> pa.Table:
