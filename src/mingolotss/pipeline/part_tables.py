@@ -17,7 +17,9 @@ from mingolotss.io.parquet import count_rows, read_schema, read_table
 
 __all__ = ["PartTables"]
 
-MAX_SOURCES_IN_MEMORY = 1 << 16  # of a build whose tables are kept in memory
+# Of a build whose tables are kept in memory: 0.3 GB. `mingolotss.pipeline.assemble` needs as much
+# when it puts them in the order of the catalogue.
+MAX_SOURCES_IN_MEMORY = 1 << 19
 
 
 class PartTables:
