@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ import pytest
 from mingolotss.errors import InputError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
+from mingolotss.formats.finding import datasets_at
+from mingolotss.formats.places import FINDERS
 from mingolotss.recipe.steps import STEPS
 from mingolotss.registry import Registry, nearest
 from mingolotss.service import SERVICES
@@ -53,6 +56,22 @@ def test_every_shipped_format_is_complete():
         assert FORMATS.summary(name).count("\n") == 0 < len(FORMATS.summary(name))
         assert isinstance(FORMATS.get(name), Format)
         assert FORMATS.get(name).examples
+
+
+def test_the_place_of_each_shipped_format_is_known_without_it():
+    """By the function that the format itself has."""
+    shipped = [name for name in FORMATS if FORMATS.is_shipped(name)]
+    assert {name: FORMATS.get(name).find for name in shipped} == FINDERS
+
+
+def test_a_format_of_a_program_takes_the_place_of_a_shipped_one(tmp_path, monkeypatch):
+    """It is asked where its datasets are; the shipped one is not."""
+    monkeypatch.setattr(FORMATS, "_known", dict(FORMATS._known))
+    own = replace(FORMATS.get("hdf5"), find=lambda place: [place / "own"])
+    FORMATS.add("hdf5", own)
+    assert not FORMATS.is_shipped("hdf5")
+    (tmp_path / "a.h5").touch()
+    assert next(datasets_at(tmp_path)) == (own, tmp_path / "own")
 
 
 PLUGIN = """

@@ -104,6 +104,29 @@ def test_loading_batches_imports_little(folder, place):
     assert imported_modules(code, cwd=folder) & absent == set()
 
 
+FORMATS = ("fits", "hats", "parquet", "webdataset", "zarr")
+MODULES = {name: f"mingolotss.formats.{name}" for name in (*FORMATS, "coco", "hdf5", "png_folders")}
+"""Of each format but that of batches, which `load` always imports."""
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_loading_imports_no_other_format(name, folder):
+    """Nor the libraries that read recipes and tables of other programs."""
+    out = folder / f"as-{name}"
+    mingolotss.export(folder / "demo", name, out)
+    code = f"import mingolotss; mingolotss.load({out.name!r})[0]"
+    others = {module for other, module in MODULES.items() if other != name}
+    others |= {"pandas", "pydantic", "astropy", "yaml", "typer"}
+    assert imported_modules(code, cwd=folder) & (LARGE | others) == set()
+
+
+def test_loading_a_build_of_parquet_imports_no_recipe(folder):
+    """Its classes stand in its recipe, which is read as a table."""
+    assert build(folder, "tables", formats="parquet")
+    modules = imported_modules("import mingolotss; mingolotss.load('tables')[0]", cwd=folder)
+    assert modules & (LARGE | {"pandas", "pydantic"}) == set()
+
+
 _TRAINING = """
 import sys, mingolotss
 

@@ -88,6 +88,11 @@ class Registry(Generic[_Target]):
         self._search()
         return self._known[name][1]
 
+    def is_shipped(self, name: str) -> bool:
+        """Return whether a name stands for what this package has under it, not for a plug-in."""
+        target = self._known[name][0]
+        return isinstance(target, str) and target.partition(".")[0] == "mingolotss"
+
     def get(self, name: str) -> _Target:
         """Return a plug-in.
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from builds import contents
-from mingolotss.dataset.provenance import read_package_versions, read_provenance
+from mingolotss.dataset.provenance import read_provenance
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.errors import DatasetError
 from mingolotss.pipeline.run import build
 from mingolotss.recipe.load import load_recipe

@@ -19,10 +19,10 @@ from mask_sky import build_masked, write_masked_sky
 from mingolotss.candidates.decisions import Decision, DecisionLog
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.provenance import (
-    read_package_versions,
     read_provenance,
     write_provenance,
 )
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.demonstration import demo
 from mingolotss.errors import MingoError
 from mingolotss.pipeline.run import build

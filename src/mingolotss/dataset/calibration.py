@@ -22,11 +22,12 @@ import numpy.typing as npt
 from mingolotss.errors import InputError
 from mingolotss.foreign import mute_warnings
 from mingolotss.model import Floats
-from mingolotss.recipe.model import Recipe
 from mingolotss.sky.header_facts import jy_per_beam
 
 if TYPE_CHECKING:
     from astropy.wcs import WCS
+
+    from mingolotss.recipe.model import Recipe
 
 __all__ = ["stamp_flux", "stamp_wcs", "unit_beam"]
 

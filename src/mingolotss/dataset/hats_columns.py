@@ -15,10 +15,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.dataset.label_columns import is_list
 from mingolotss.dataset.stamp_shape import StampShape
+from mingolotss.io.arrow_values import array_of, fill_null, list_lengths, numpy_of
 
 __all__ = [
     "INDEX_COLUMN",
@@ -113,7 +113,7 @@ def unnest_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
     chunks = []
     for chunk in column.chunks:
         lists = chunk.flatten()
-        lengths = [pc.list_value_length(one).fill_null(0) for one in lists]
+        lengths = [fill_null(list_lengths(one), 0) for one in lists]
         if any(not one.equals(lengths[0]) for one in lengths):
             raise ValueError("lists of several lengths in one row")
         members = [one.flatten() for one in lists]
@@ -125,8 +125,8 @@ def unnest_lists(column: pa.ChunkedArray) -> pa.ChunkedArray:
 
 def _offsets(lists: pa.Array) -> pa.Array:
     """Return where each list begins in the flattened values, and where the last one ends."""
-    lengths = pc.list_value_length(lists).fill_null(0).to_numpy(zero_copy_only=False)
-    return pa.array(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
+    lengths = numpy_of(fill_null(list_lengths(lists), 0))
+    return array_of(np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32))
 
 
 def _chunk_bytes(chunk: pa.Array, shape: StampShape) -> list[pa.Array]:
@@ -135,11 +135,10 @@ def _chunk_bytes(chunk: pa.Array, shape: StampShape) -> list[pa.Array]:
     axes = []
     values, count = chunk, len(chunk)
     while is_list(values.type):
-        lengths = pc.list_value_length(values)
-        shortest, longest = pc.min_max(lengths).values()
-        if values.null_count or shortest != longest:
+        lengths = list_lengths(values).unique().to_pylist()
+        if len(lengths) != 1 or lengths[0] is None:
             raise ValueError("images of several shapes in its column 'pixels'")
-        axes.append(longest.as_py())
+        axes += lengths
         values = values.flatten()
     if values.null_count:
         raise ValueError("a pixel without a value in its column 'pixels'")

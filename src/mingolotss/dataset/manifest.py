@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -32,7 +33,9 @@ from mingolotss.dataset.masks import MASK, MASK_SHA256
 from mingolotss.errors import CatalogueError, DatasetError
 from mingolotss.io.arrow_values import equals, filter_rows
 from mingolotss.io.parquet import open_dataset, read_open_table
-from mingolotss.recipe.model import Recipe
+
+if TYPE_CHECKING:  # readers of other formats than builds need no recipe, and no pydantic
+    from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "CANDIDATES",

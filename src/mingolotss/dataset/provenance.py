@@ -12,17 +12,20 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 import tomli_w
 
 from mingolotss.dataset.build_split import BuildSplit, read_build_split
 from mingolotss.dataset.layout import DatasetFolder, batch_name
-from mingolotss.errors import DatasetError, InputError
-from mingolotss.io.documents import parse_toml
-from mingolotss.io.error_text import first_line
-from mingolotss.io.files import read_bounded, write_bytes
-from mingolotss.io.system_faults import describe_fault
+from mingolotss.dataset.recipe_file import (
+    classes_of,
+    damaged_recipe,
+    parse_recipe_text,
+    read_recipe_text,
+)
+from mingolotss.errors import InputError
+from mingolotss.io.files import write_bytes
 from mingolotss.recipe.differences import recipe_differences
 from mingolotss.recipe.metadata import Metadata
 from mingolotss.recipe.model import PUBLISHED_SPLIT, Recipe, parse_recipe
@@ -36,7 +39,6 @@ if TYPE_CHECKING:  # the readers of a dataset need no catalogue
 __all__ = [
     "Provenance",
     "check_same_build",
-    "read_package_versions",
     "read_provenance",
     "write_provenance",
 ]
@@ -274,18 +276,18 @@ def read_provenance(folder: Path) -> Provenance | None:
         The file is damaged.
     """
     path = DatasetFolder(folder).recipe
-    text = _read_text(path)
+    text = read_recipe_text(path)
     return None if text is None else _provenance(text, path)
 
 
 @lru_cache(maxsize=4)
 def _provenance(text: str, path: Path) -> Provenance:
     """Return what ``recipe.toml`` says; a command asks for that of its build three times."""
-    tables = _parse(text, path)
+    tables = parse_recipe_text(text, path)
     try:
         build = {key: value for key, value in tables["build"].items() if key != "packages"}
         _check_types(build)
-        build["classes"] = tuple(build["classes"])
+        build["classes"] = classes_of(build)
         if "split" in build:
             build["split"] = read_build_split(build["split"])
         else:  # an older version, which had only this one
@@ -294,24 +296,7 @@ def _provenance(text: str, path: Path) -> Provenance:
         build.setdefault("simulated", build["service"].partition(":")[0] == "simulated")
         return Provenance(recipe=parse_recipe(tables["recipe"], str(path)), **build)
     except (AttributeError, KeyError, TypeError) as error:
-        raise _damaged(path, error) from error
-
-
-def read_package_versions(folder: Path) -> dict[str, str]:
-    """Return the versions of the packages that made a build; empty if they are not recorded.
-
-    Raises
-    ------
-    DatasetError
-        ``recipe.toml`` is damaged.
-    """
-    path = DatasetFolder(folder).recipe
-    text = _read_text(path)
-    build = {} if text is None else _parse(text, path).get("build", {})
-    packages = build.get("packages", {}) if isinstance(build, dict) else {}
-    if not isinstance(packages, dict) or not all(isinstance(v, str) for v in packages.values()):
-        raise _damaged(path, TypeError("the versions of the packages are no texts"))
-    return packages
+        raise damaged_recipe(path, error) from error
 
 
 def _check_types(build: Mapping[str, object]) -> None:
@@ -328,9 +313,6 @@ def _check_types(build: Mapping[str, object]) -> None:
     for name, kind in _LATER_TYPES.items():
         if name in build and type(build[name]) is not kind:
             raise TypeError(f"build.{name} = {build[name]!r:.40}")
-    classes = build["classes"]
-    if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
-        raise TypeError("build.classes is no list of names")
     _check_tables(build)
     for name in ("rows", "limit"):
         if not 0 <= cast("int", build[name]) < _MOST_ROWS:
@@ -348,32 +330,6 @@ def _check_tables(build: Mapping[str, object]) -> None:
     for facts in cast("dict[str, object]", build.get("surveys", {})).values():
         if type(facts) is not dict or not all(isinstance(value, str) for value in facts.values()):
             raise TypeError("build.surveys is no table of texts")
-
-
-def _read_text(path: Path) -> str | None:
-    try:
-        return read_bounded(path).decode()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError) as error:  # ValueError: no UTF-8
-        raise _damaged(path, error) from error
-
-
-def _parse(text: str, path: Path) -> dict[str, Any]:
-    try:
-        return parse_toml(text)
-    except ValueError as error:
-        raise _damaged(path, error) from error
-
-
-def _damaged(path: Path, error: Exception) -> DatasetError:
-    return DatasetError(
-        f"read {path}: "
-        + (
-            describe_fault(error)
-            or f"damaged ({first_line(error)}); remove the folder or build with --fresh"
-        )
-    )
 
 
 def check_same_build(

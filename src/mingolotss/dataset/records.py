@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.export_notes import SPLIT_KEY
@@ -23,7 +22,7 @@ from mingolotss.dataset.label_columns import class_names_of
 from mingolotss.dataset.lazy_png import LazyImages
 from mingolotss.dataset.manifest import vectors_of_rows
 from mingolotss.dataset.masks import MASK, check_values, has_masks
-from mingolotss.dataset.provenance import read_provenance
+from mingolotss.dataset.recipe_file import read_recorded_classes
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape
@@ -37,6 +36,14 @@ from mingolotss.io.arrow_rows import (
     release_memory,
     take_in_place,
     take_rows,
+)
+from mingolotss.io.arrow_values import (
+    array_of,
+    equals,
+    fill_null,
+    numpy_of,
+    struct_field,
+    text_array,
 )
 from mingolotss.io.documents import parse_json
 from mingolotss.io.error_text import first_line
@@ -102,7 +109,7 @@ class Records:
     @property
     def labels(self) -> Ints:
         """Return the labels, int64 array, shape (n,); -1 where there is none."""
-        labels: Ints = self.table["label"].fill_null(-1).to_numpy().astype(int)
+        labels: Ints = numpy_of(fill_null(self.table["label"], -1)).astype(int)
         return labels
 
     @property
@@ -119,21 +126,21 @@ class Records:
     def texts(self, name: str) -> tuple[str, ...]:
         """Return a column of text; null is ""."""
         # Rows with the same text share it.
-        texts = pc.fill_null(self.table[name].cast(pa.string()), "").combine_chunks()
+        texts = fill_null(self.table[name].cast(pa.string()), "").combine_chunks()
         encoded = texts.dictionary_encode()
         values = np.array([*encoded.dictionary.to_pylist(), None], object)
-        return tuple(values[encoded.indices.to_numpy()].tolist())
+        return tuple(values[numpy_of(encoded.indices)].tolist())
 
     def numbers(self, name: str) -> Floats:
         """Return a column of numbers, float64 array, shape (n,); null is NaN."""
-        numbers: Floats = pc.cast(self.table[name], pa.float64()).to_numpy()
+        numbers: Floats = numpy_of(self.table[name].cast(pa.float64()))
         return numbers
 
     def encoded(self) -> list[bytes]:
         """Return the images as they are stored: PNG files, or plain values."""
         table = self.with_images().table
         is_png = "image" in table.column_names
-        column = pc.struct_field(table["image"], 0) if is_png else table["pixels"]
+        column = struct_field(table["image"], [0]) if is_png else table["pixels"]
         return [data or b"" for data in column.to_pylist()]
 
     def images(self) -> ImageArray:
@@ -176,7 +183,7 @@ class Records:
         if not self.has_masks:
             return []
         masks = self.with_images().table[MASK.name]
-        return [data or b"" for data in pc.struct_field(masks, 0).to_pylist()]
+        return [data or b"" for data in struct_field(masks, [0]).to_pylist()]
 
     def masks(self) -> Masks | None:
         """Return all masks decoded.
@@ -258,16 +265,14 @@ class Records:
             How they were split; recorded in the metadata of the table.
         """
         index = self.table.column_names.index("split")
-        table = self.table.set_column(index, "split", pa.array(list(names), pa.string()))
+        table = self.table.set_column(index, "split", text_array(names))
         metadata = (self.table.schema.metadata or {}) | {SPLIT_KEY: plan.encode()}
         return replace(self, table=table.replace_schema_metadata(metadata))
 
     def in_splits(self) -> Records:
         """Return the records that are in a split, or all if none of them is."""
-        is_in = pc.not_equal(pc.fill_null(self.table["split"], ""), "")
-        if pc.all(is_in).as_py() or not pc.any(is_in).as_py():
-            return self
-        return self.take(np.asarray(is_in, bool))
+        is_in: Bools = ~numpy_of(equals(fill_null(self.table["split"], ""), ""))
+        return self if is_in.all() or not is_in.any() else self.take(is_in)
 
     @property
     def split_plan(self) -> str:
@@ -277,8 +282,8 @@ class Records:
 
     def split_rows(self) -> dict[str, Ints]:
         """Return the indices of the records of each split, train first and test last."""
-        splits = pc.fill_null(self.table["split"], "").combine_chunks().dictionary_encode()
-        names, number = splits.dictionary.to_pylist(), splits.indices.to_numpy()
+        splits = fill_null(self.table["split"], "").combine_chunks().dictionary_encode()
+        names, number = splits.dictionary.to_pylist(), numpy_of(splits.indices)
         return {name: np.flatnonzero(number == names.index(name)) for name in in_order(names)}
 
 
@@ -336,9 +341,9 @@ def read_stored_records(root: Path) -> Records:
         ) from error
     if table["row"].null_count == len(table):  # a file of another program: its own order
         index = table.column_names.index("row")
-        table = table.set_column(index, "row", pa.array(np.arange(len(table))))
+        table = table.set_column(index, "row", array_of(np.arange(len(table))))
     table = encode_repeated(table, "wcs")
-    places = pc.sort_indices(table["row"]).to_numpy().astype(np.int64)
+    places = np.argsort(numpy_of(table["row"]), kind="stable")
     schema = table.schema.with_metadata(tables[0].schema.metadata)
     columns = dict(zip(table.column_names, table.columns, strict=True))
     del table, tables  # so that each column is released when its rows are sorted
@@ -360,8 +365,8 @@ def class_names(root: Path, table: pa.Table) -> tuple[str, ...]:
     """
     if header := _header_classes(table) or class_names_of(table.schema):
         return header
-    provenance = None if root.is_file() else read_provenance(root)
-    return provenance.classes if provenance else _row_classes(table)
+    recorded = None if root.is_file() else read_recorded_classes(root)
+    return _row_classes(table) if recorded is None else recorded
 
 
 def _header_classes(table: pa.Table) -> tuple[str, ...]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 from mingolotss.dataset.stamp_shape import StampShape
 from mingolotss.dataset.stamps import StampFile, image_fields
 from mingolotss.io.arrow_rows import take_rows
+from mingolotss.io.arrow_values import array_of
 from mingolotss.model import Floats, Ints
 
 __all__ = ["StampGroups", "StoredStamps"]
@@ -105,8 +106,8 @@ class StoredStamps:
         """
         order = np.argsort(self.places, kind="stable")
         fields = image_fields(self.shape, has_masks=self.has_masks)
-        tables = [pa.schema(fields).empty_table(), *self._read_sorted(self.places[order])]
-        table = pa.concat_tables(tables)
+        tables = [*self._read_sorted(self.places[order])]
+        table = pa.concat_tables(tables) if tables else pa.schema(fields).empty_table()
         is_sorted = bool((order[1:] > order[:-1]).all())
         return table if is_sorted else take_rows(table, np.argsort(order))
 
@@ -134,7 +135,7 @@ class StoredStamps:
                         places[limits[group] : limits[group + 1]] - first[group] + offset
                         for group, offset in zip(run, before, strict=False)
                     ]
-                    yield images.take(pa.array(np.concatenate(rows)))
+                    yield images.take(array_of(np.concatenate(rows)))
 
 
 def _runs(groups: Ints, sizes: Sequence[int]) -> list[Ints]:

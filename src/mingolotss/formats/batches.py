@@ -46,6 +46,7 @@ from mingolotss.formats.archive import write_tar
 from mingolotss.formats.base import ExportHeader, Format, check_kind
 from mingolotss.formats.batch_layout import CHANNEL_NAMES, MASKS, BatchContent, BatchLayout
 from mingolotss.formats.label_arrays import vectors_of_arrays
+from mingolotss.formats.places import find_batches
 from mingolotss.formats.safe_pickle import load_pickle
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import Masks
@@ -61,7 +62,6 @@ __all__ = [
     "batch_label",
     "batch_of_rows",
     "existing_batches",
-    "find_batches",
     "finish_batches",
     "list_batches",
     "published_batches",
@@ -297,11 +297,6 @@ def _train_rows(records: Records, rows: Ints) -> list[Ints]:
         by_number = sorted(names, key=lambda name: (len(name), name))
         return [np.flatnonzero(batches == name) for name in by_number]
     return np.array_split(rows, min(_EXPORT_TRAIN, len(rows)))
-
-
-def find_batches(place: Path) -> Sequence[Path]:
-    """List the folders of batches at `place`: those in it, or itself."""
-    return [folder.path for folder in DatasetFolder(place).batch_folders()]
 
 
 def read_batches(path: Path, split: str = "all") -> Arrays:

@@ -36,6 +36,7 @@ from mingolotss.formats.class_names import (
 )
 from mingolotss.formats.coco_rle import decode_rle, encode_rles
 from mingolotss.formats.image_files import check_distinct, check_splits
+from mingolotss.formats.places import find_coco
 from mingolotss.formats.png_metadata import label_entries, labels_of_metadata
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.image.masks import BACKGROUND, OTHER, OWN, Masks
@@ -46,7 +47,7 @@ from mingolotss.io.optional import import_optional
 from mingolotss.io.png import decode_pngs
 from mingolotss.model import Ints
 
-__all__ = ["COCO", "find_coco", "read_coco", "write_coco"]
+__all__ = ["COCO", "read_coco", "write_coco"]
 
 _Json = dict[str, Any]
 _LARGEST = 4 << 30  # bytes of the annotations of a split; those of a million sources
@@ -189,12 +190,6 @@ def _annotations(
                     "iscrowd": is_crowd, **attributes,
                 })  # fmt: skip
     return annotations
-
-
-def find_coco(place: Path) -> Sequence[Path]:
-    """Return the folder if it holds annotations of splits, and the class names."""
-    export = ExportFolder(place)
-    return [place] if export.classes.is_file() and export.annotation_files() else []
 
 
 @dataclass(frozen=True, slots=True)

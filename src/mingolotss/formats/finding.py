@@ -9,6 +9,7 @@ from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.errors import DatasetError
 from mingolotss.formats import FORMATS
 from mingolotss.formats.base import Format
+from mingolotss.formats.places import FINDERS
 
 __all__ = ["datasets_at", "find_datasets"]
 
@@ -41,6 +42,6 @@ def find_datasets(place: Path) -> Iterator[tuple[Format, Path]]:
 def datasets_at(place: Path) -> Iterator[tuple[Format, Path]]:
     """Give the datasets that `place` is, or that lie in it under the names that mingolotss uses."""
     for name in FORMATS:
-        dataset_format: Format = FORMATS.get(name)
-        for path in dataset_format.find(place):
-            yield dataset_format, path
+        find = FINDERS[name] if FORMATS.is_shipped(name) else FORMATS.get(name).find
+        for path in find(place):
+            yield FORMATS.get(name), path

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import repeat
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -40,15 +41,17 @@ from mingolotss.formats.fits_file import BRIGHTNESS, FitsPlane, fits_file, made_
 from mingolotss.formats.fits_reading import StampUnit, read_units, source_mask
 from mingolotss.formats.image_files import check_distinct, check_splits
 from mingolotss.formats.label_arrays import read_label_rows
+from mingolotss.formats.places import find_fits_folders
 from mingolotss.image.masks import Masks
 from mingolotss.io.files import write_bytes
 from mingolotss.io.parquet import read_schema
-from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.zeroed_pixels import MISSING
+
+if TYPE_CHECKING:
+    from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "FITS",
-    "find_fits_folders",
     "fits_paths",
     "read_fits_folders",
     "stores_brightness",
@@ -144,13 +147,6 @@ def write_fits_folders(records: Records, folder: Path, header: ExportHeader) -> 
         plane = FitsPlane("", brightness, None, marks, row, history, True, beam)
         write_bytes(path, fits_file(row, [plane], made_by(recipe), mask))
     write_fits_index(records, paths, folder)
-
-
-def find_fits_folders(place: Path) -> Sequence[Path]:
-    """Return the folder if it holds FITS files by split, their list and the class names."""
-    export = ExportFolder(place)
-    is_export = export.classes.is_file() and export.index.is_file()
-    return [place] if is_export and any(export.fits_files()) else []
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from mingolotss import __version__
 from mingolotss.dataset.label_columns import TAGS, VOTES, VOTES_TOTAL
 from mingolotss.image.masks import BACKGROUND, OTHER, OWN, Masks
 from mingolotss.io.fits_units import (
@@ -29,9 +29,11 @@ from mingolotss.io.fits_units import (
     header_text,
     image_unit,
 )
-from mingolotss.recipe.model import Recipe
 from mingolotss.recipe.zeroed_pixels import CLIPPED, MASKED, MISSING, OTHER_STEP
 from mingolotss.sky.fits_header import CARD
+
+if TYPE_CHECKING:
+    from mingolotss.recipe.model import Recipe
 
 __all__ = [
     "BRIGHTNESS",
@@ -161,6 +163,8 @@ _MADE_BY = {
 
 def made_by(recipe: Recipe) -> dict[str, str]:
     """Return the program and the recipe by their keywords, as `fits_file` takes them."""
+    from mingolotss import __version__  # looks for the package, 10 ms that readers need not wait
+
     return {
         "CREATOR": f"mingolotss {__version__}",
         "RECIPE": recipe.name,

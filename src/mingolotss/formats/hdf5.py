@@ -40,13 +40,14 @@ from mingolotss.formats.label_arrays import (
     label_arrays,
     vectors_of_arrays,
 )
+from mingolotss.formats.places import find_hdf5
 from mingolotss.io.files import atomic_path, check_regular, largest_expansion
 from mingolotss.io.optional import import_optional
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
-__all__ = ["HDF5", "find_hdf5", "read_hdf5", "write_hdf5"]
+__all__ = ["HDF5", "read_hdf5", "write_hdf5"]
 
 _NUMBERS = ("ra", "dec", "size_arcsec", "flux_mjy", "noise_jy", "peak_jy", "pixel_scale_arcsec")
 # In the oldest version of the format, which h5py writes by default, an attribute has 64 KiB at
@@ -190,13 +191,6 @@ class _Sink(FileIO):
         except OSError as error:
             self.error = error
             return 0
-
-
-def find_hdf5(place: Path) -> Sequence[Path]:
-    """List the HDF5 files at `place`: itself, or those in it."""
-    if place.suffix in (".h5", ".hdf5") and place.exists():
-        return [place]
-    return ExportFolder(place).hdf5_files()
 
 
 def read_hdf5(path: Path, split: str = "all") -> Arrays:

@@ -20,17 +20,18 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mingolotss.dataset.layout import ExportFolder, table_files
+from mingolotss.dataset.layout import ExportFolder
 from mingolotss.dataset.records import Records, read_stored_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.formats.base import ExportHeader, Format
 from mingolotss.formats.hub_features import features_header, with_wide_labels
+from mingolotss.formats.places import find_parquet
 from mingolotss.formats.record_arrays import arrays_of
 from mingolotss.io.arrow_rows import release_memory
 from mingolotss.io.files import atomic_path
 from mingolotss.model import Ints
 
-__all__ = ["PARQUET", "find_parquet", "read_parquet", "write_parquet"]
+__all__ = ["PARQUET", "read_parquet", "write_parquet"]
 
 _FILE_ROWS = 50_000  # 300 MB of stamps
 _ROW_GROUP = 1000
@@ -94,11 +95,6 @@ def _metadata(records: Records, header: ExportHeader) -> dict[str, str]:
     if shape.channels:
         metadata["PANDAS_ATTRS"] = json.dumps(shape.to_json())
     return metadata
-
-
-def find_parquet(place: Path) -> Sequence[Path]:
-    """Return `place` if it is a Parquet file of images, or holds some."""
-    return [place] if table_files(place) else []
 
 
 def read_parquet(path: Path, split: str = "all") -> Arrays:

@@ -32,6 +32,7 @@ from mingolotss.formats.class_names import (
     write_class_names,
 )
 from mingolotss.formats.image_files import check_distinct, check_splits
+from mingolotss.formats.places import find_png_folders
 from mingolotss.formats.png_metadata import (
     labels_of_metadata,
     read_metadata,
@@ -41,7 +42,7 @@ from mingolotss.formats.stored_names import images_by_file, true_splits
 from mingolotss.io.files import read_bounded, write_bytes
 from mingolotss.io.png import PNG_CHANNELS, decode_pngs
 
-__all__ = ["PNG_FOLDERS", "find_png_folders", "read_png_folders", "write_png_folders"]
+__all__ = ["PNG_FOLDERS", "read_png_folders", "write_png_folders"]
 
 
 def write_png_folders(records: Records, folder: Path, header: ExportHeader) -> None:
@@ -106,13 +107,6 @@ def _write_metadata(records: Records, vectors: LabelVectors, paths: Sequence[Pat
             labels[rows].tolist(), vectors.take(rows), records.classes,
         )  # fmt: skip
         write_bytes(ExportFolder.png_metadata(paths[own[0]].parent), content)
-
-
-def find_png_folders(place: Path) -> Sequence[Path]:
-    """Return the folder if it holds images by split, and the class names."""
-    export = ExportFolder(place)
-    has_images = any(export.images()) or bool(export.png_metadata_files())
-    return [place] if export.classes.is_file() and has_images else []
 
 
 def read_png_folders(path: Path, split: str = "all") -> Arrays:

@@ -49,12 +49,13 @@ from mingolotss.formats.class_names import (
 )
 from mingolotss.formats.json_values import plain_values
 from mingolotss.formats.label_arrays import label_arrays, vectors_of_arrays
+from mingolotss.formats.places import find_webdataset
 from mingolotss.formats.stored_names import true_splits
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import check_regular
 from mingolotss.io.png import PNG_CHANNELS, decode_pngs
 
-__all__ = ["WEBDATASET", "find_webdataset", "read_webdataset", "write_webdataset"]
+__all__ = ["WEBDATASET", "read_webdataset", "write_webdataset"]
 
 _SHARD = 1000  # samples
 _COLUMNS = ("row", "source", "ra", "dec", "class", "field", "image_file", "split", "pixels_sha256")
@@ -156,12 +157,6 @@ def _read_npy(
     if len(values) != math.prod(shape) * kind.itemsize:
         raise ValueError(f"{shard.name} holds an array of shape {shape} with {len(values)} bytes")
     return np.frombuffer(values, kind).reshape(shape)
-
-
-def find_webdataset(place: Path) -> Sequence[Path]:
-    """Return the folder if it holds shards and the class names."""
-    export = ExportFolder(place)
-    return [place] if export.classes.is_file() and export.shards() else []
 
 
 def read_webdataset(path: Path, split: str = "all") -> Arrays:

@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,11 +38,12 @@ from mingolotss.formats.base import (
 )
 from mingolotss.formats.json_values import plain_values
 from mingolotss.formats.label_arrays import label_arrays, vectors_of_arrays
+from mingolotss.formats.places import find_zarr
 from mingolotss.io.documents import parse_json
 from mingolotss.io.files import largest_expansion, read_bounded
 from mingolotss.io.optional import import_optional
 
-__all__ = ["ZARR", "find_zarr", "read_zarr", "write_zarr"]
+__all__ = ["ZARR", "read_zarr", "write_zarr"]
 
 _MASK_AXES = ("sample", "y", "x")
 _CHUNK = 64  # images: the size of a batch in training
@@ -89,13 +90,6 @@ def write_zarr(records: Records, folder: Path, header: ExportHeader) -> None:
         group.attrs["catalogue_units"] = {
             field.name: unit for field in kept if (unit := kept_unit(field))
         }
-
-
-def find_zarr(place: Path) -> Sequence[Path]:
-    """List the Zarr groups at `place`: itself, or those in it."""
-    if place.suffix == ".zarr" and place.exists():
-        return [place]
-    return ExportFolder(place).zarr_groups()
 
 
 def read_zarr(path: Path, split: str = "all") -> Arrays:

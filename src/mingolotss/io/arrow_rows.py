@@ -17,6 +17,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 
+from mingolotss.io.arrow_values import array_of
 from mingolotss.model import Ints
 
 __all__ = [
@@ -115,7 +116,7 @@ def take_rows(table: pa.Table, rows: Ints, *, most_bytes: int = _MOST_BYTES) -> 
     """
     size = table.nbytes
     if size <= most_bytes or not len(rows):
-        return table.take(pa.array(rows))
+        return table.take(array_of(rows))
     # Each block takes its rows from every batch of the table, sorted, and then puts them in order:
     # no array is larger than a block.
     batches = table.to_batches()
@@ -127,10 +128,10 @@ def take_rows(table: pa.Table, rows: Ints, *, most_bytes: int = _MOST_BYTES) -> 
         order = np.argsort(block, kind="stable")
         limits = np.searchsorted(block[order], first)
         pieces = [
-            batch.take(pa.array(block[order[low:high]] - offset))
+            batch.take(array_of(block[order[low:high]] - offset))
             for batch, offset, low, high in zip(batches, first, limits, limits[1:], strict=False)
             if low < high
         ]
         sorted_rows = pa.Table.from_batches(pieces, table.schema)
-        blocks.append(sorted_rows.take(pa.array(np.argsort(order))))
+        blocks.append(sorted_rows.take(array_of(np.argsort(order))))
     return pa.concat_tables(blocks)

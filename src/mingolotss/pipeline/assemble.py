@@ -19,10 +19,10 @@ from mingolotss.dataset.layout import BuildFolder, ExportFolder
 from mingolotss.dataset.manifest import REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS, recipe_columns
 from mingolotss.dataset.products import products
 from mingolotss.dataset.provenance import (
-    read_package_versions,
     read_provenance,
     write_provenance,
 )
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import Batch
 from mingolotss.formats.csv import CSV_COLUMNS, write_csv

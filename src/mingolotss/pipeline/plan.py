@@ -20,10 +20,10 @@ from mingolotss.dataset.products import remove_products, remove_tables
 from mingolotss.dataset.provenance import (
     Provenance,
     check_same_build,
-    read_package_versions,
     read_provenance,
     write_provenance,
 )
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.recorded_inputs import carry_products, read_inputs, write_inputs
 from mingolotss.errors import clean_text
 from mingolotss.io.files import write_bytes

@@ -19,7 +19,8 @@ import pyarrow as pa
 from mingolotss.dataset.hats_catalogue import find_catalogue, is_hats
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.masks import MASK
-from mingolotss.dataset.provenance import Provenance, read_package_versions
+from mingolotss.dataset.provenance import Provenance
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.stamp_files import stamp_files
 from mingolotss.dataset.stamp_shape import StampShape

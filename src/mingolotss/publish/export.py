@@ -20,10 +20,10 @@ from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, further_fields
 from mingolotss.dataset.provenance import (
     Provenance,
-    read_package_versions,
     read_provenance,
     write_provenance,
 )
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.splits import SplitPlan, SplitResult
 from mingolotss.errors import DatasetError, InputError

@@ -27,7 +27,8 @@ from mingolotss.dataset.layout import DatasetFolder
 from mingolotss.dataset.manifest import LATER_COLUMNS, read_manifest
 from mingolotss.dataset.measured_split import MAX_COUNTED, measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
-from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
+from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.split_names import in_order
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError

@@ -14,7 +14,8 @@ import pyarrow as pa
 from mingolotss.dataset.label_origins import FROM_CATALOGUE
 from mingolotss.dataset.layout import BuildFolder, DatasetFolder
 from mingolotss.dataset.manifest import read_manifest
-from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
+from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.split_plans import read_split_plan
 from mingolotss.formats.splits_csv import read_splits
 from mingolotss.pipeline.recorded_images import recorded_checksums

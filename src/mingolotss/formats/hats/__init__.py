@@ -7,14 +7,28 @@ sources. Each catalogue is a folder of Parquet files, one for each HEALPix pixel
 
 from __future__ import annotations
 
-from mingolotss.formats.base import Format
-from mingolotss.formats.hats.reading import find_hats, read_hats
-from mingolotss.formats.hats.writer import write_hats
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mingolotss.formats.base import ExportHeader, Format
+from mingolotss.formats.hats.reading import read_hats
+from mingolotss.formats.places import find_hats
+
+if TYPE_CHECKING:
+    from mingolotss.dataset.records import Records
 
 __all__ = ["HATS"]
 
+
+def _write(records: Records, folder: Path, header: ExportHeader) -> None:
+    # What writes a collection is imported only here: it takes as long as all that reads one.
+    from mingolotss.formats.hats.writer import write_hats
+
+    write_hats(records, folder, header)
+
+
 HATS = Format(
-    write_hats,
+    _write,
     find_hats,
     read_hats,
     (

@@ -6,20 +6,13 @@ properties of the catalogue (``dataset/hats_catalogue.py``). The library ``hats`
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
-from mingolotss.dataset.hats_catalogue import is_hats
 from mingolotss.dataset.records import read_stored_records
 from mingolotss.dataset.samples import Arrays
 from mingolotss.formats.record_arrays import arrays_of
 
-__all__ = ["find_hats", "read_hats"]
-
-
-def find_hats(place: Path) -> Sequence[Path]:
-    """Return `place` if it is a collection, or a catalogue of one."""
-    return [place] if is_hats(place) else []
+__all__ = ["read_hats"]
 
 
 def read_hats(path: Path, split: str = "all") -> Arrays:

@@ -48,7 +48,8 @@ from mingolotss.dataset.manifest import (
 from mingolotss.dataset.mask_census import describe_masks
 from mingolotss.dataset.measured_split import measured_split
 from mingolotss.dataset.overlapping_stamps import OverlappingStamps, overlaps_of_table
-from mingolotss.dataset.provenance import Provenance, read_package_versions, read_provenance
+from mingolotss.dataset.provenance import Provenance, read_provenance
+from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.recorded_inputs import decisions_file, image_folder, locate_image
 from mingolotss.dataset.splits import SplitResult
 from mingolotss.errors import DatasetError
