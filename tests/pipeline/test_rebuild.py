@@ -17,6 +17,9 @@ from builds import contents
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DatasetError, InputError
+from mingolotss.io.parquet import read_schema, read_table, write_table
+from mingolotss.pipeline import recorded_images
+from mingolotss.pipeline.recorded_images import differing_images, whole_key
 from mingolotss.qa.compare import compare
 from mingolotss.qa.report.build_view import BuildView
 from mingolotss.qa.report.cutout_cache import CutoutCache
@@ -340,6 +343,33 @@ def test_status_names_what_is_newer_than_the_products(tmp_path, monkeypatch):
     Path("out/recipe.toml").write_text(text.replace("size_arcmin = 0.4", "size_arcmin = 0.5"))
     (change,) = status("out").changes
     assert change.text == "recipe.toml: it was changed since the products were made"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_table_of_candidates_is_read_only_if_it_has_checksums(tmp_path, monkeypatch, kind):
+    """Not for images of which a mosaic's pieces were read; and of earlier versions, always."""
+    folder = write_inputs(tmp_path / "a")
+    monkeypatch.chdir(folder)
+    build_small("out", kind)
+    (part,) = BuildFolder(Path("out")).parts()
+    (image, *_) = sorted(Path("images").glob("P1*" if kind == "mosaics" else "J2*"))
+    metadata = read_schema(part).metadata
+    assert metadata[whole_key("").encode()] == (b"0" if kind == "mosaics" else b"4")
+    read = []
+
+    def noted(path, names):
+        read.append(path)
+        return read_table(path, names)
+
+    monkeypatch.setattr(recorded_images, "read_table", noted)
+    assert differing_images([part], Path("images")) == []
+    image.write_bytes(image.read_bytes()[:-1] + b"1")
+    assert differing_images([part], Path("images")) == [image.name]
+    assert bool(read) == (kind == "folder")
+    old = {key: value for key, value in metadata.items() if key != whole_key("").encode()}
+    write_table(part, read_table(part).replace_schema_metadata(old))
+    assert differing_images([part], Path("images")) == [image.name]
+    assert read
 
 
 def test_the_decisions_that_were_given_are_followed_again(tmp_path, monkeypatch):

@@ -28,6 +28,7 @@ from mingolotss.pipeline.recorded_images import (
     read_record,
     record_key,
     times_of_file,
+    whole_key,
 )
 from mingolotss.pipeline.task import Task
 from mingolotss.service.base import FetchService
@@ -54,15 +55,18 @@ def describe_images(task: Task, times: Times, table: pa.Table) -> dict[str, str]
     table : pyarrow.Table
         The table of the part.
     """
-    records = {record_key(one.channel): _describe(one, times, table) for one in _tasks(task)}
+    records = {}
+    for one in _tasks(task):
+        in_table = CandidateChecksums(table, one.channel_in_tables).checksums
+        records[record_key(one.channel)] = _describe(one, times, in_table)
+        records[whole_key(one.channel)] = str(len(in_table))
     if task.channel_in_tables is not None:
         records[REFERENCE] = task.channel_in_tables
     return records
 
 
-def _describe(task: Task, times: Times, table: pa.Table) -> str:
-    """Return the record of the images of one channel."""
-    in_table = CandidateChecksums(table, task.channel_in_tables).checksums
+def _describe(task: Task, times: Times, in_table: Mapping[str, str]) -> str:
+    """Return the record of the images of one channel but those whose checksums are in the table."""
     paths, checksums = _local_images(task), {}
     for path in paths:
         name = task.paths.name(path)

@@ -50,6 +50,7 @@ __all__ = [
     "recorded_checksums",
     "recorded_folder",
     "times_of_file",
+    "whole_key",
 ]
 
 MISSING, NOT_READ = "missing", "not read"
@@ -169,11 +170,12 @@ def _recorded(
     """
     for part in parts:
         with suppress(DatasetError, OSError):
-            table = read_table(part, [_CANDIDATES])
-            metadata = table.schema.metadata or {}
+            metadata = read_schema(part).metadata or {}
             in_pieces = _record_in(metadata, part, channel).checksums
-            name = channel or _reference_in(metadata)
-            yield part, in_pieces, CandidateChecksums(table, name).checksums
+            whole: dict[str, str] = {}
+            if metadata.get(whole_key(channel).encode()) != b"0":
+                whole = CandidateChecksums(part, channel or _reference_in(metadata)).checksums
+            yield part, in_pieces, whole
 
 
 def recorded_folder(parts: Iterable[Path], folder: str) -> str:
@@ -233,6 +235,15 @@ class CandidateChecksums:
 def record_key(channel: str) -> str:
     """Return the key of the record of a further channel, or of the reference, whose name is ""."""
     return f"{_KEY} of {channel}" if channel else _KEY
+
+
+def whole_key(channel: str) -> str:
+    """Return the key of the number of images that were read whole, as `record_key` does.
+
+    Where it is 0, the table of candidates need not be read. Builds of earlier versions do not have
+    it.
+    """
+    return f"{record_key(channel)}, read whole"
 
 
 def read_record(part: Path, channel: str = "") -> ImageRecord:
