@@ -150,20 +150,27 @@ class Cases:
 
     def startup(self) -> list[Program]:
         """Return short commands, most of whose time is that of their imports."""
-        demo, sky = self.base / "demo", self.base / "small-sky"
-        if not demo.exists():
-            environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
-            command = _mingolotss("demo", "--out", str(demo))
-            subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
-            make_mosaics.main(sky, 20, 1000)
+        demo, sky, tables = (self.base / name for name in ("demo", "small-sky", "tables"))
         build = ["build", "lotss", "--formats", "parquet", "-c", str(sky / "catalogue-20.parquet"),
-                 "-s", f"mosaics:{sky}", "--threads", "-j", "1", "-o", OUT]  # fmt: skip
+                 "-s", f"mosaics:{sky}", "--threads", "-j", "1", "-o"]  # fmt: skip
+        if not demo.exists():
+            make_mosaics.main(sky, 20, 1000)
+            environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+            for arguments in ([*build, str(tables)], ["demo", "--out", str(demo)]):
+                command = _mingolotss(*arguments)
+                subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
         commands = {
             "python -c 'import numpy'": [sys.executable, "-c", "import numpy"],
             "mingolotss --version": _mingolotss("--version"),
             "mingolotss status demo": _mingolotss("status", str(demo)),
             'mingolotss.load("demo")[0]': [sys.executable, "-c", _FIRST_IMAGE, str(demo)],
-            "mingolotss build of 20 sources, 1 thread": _mingolotss(*build),
+            'mingolotss.load("tables")[0], Parquet': [
+                sys.executable,
+                "-c",
+                _FIRST_IMAGE,
+                str(tables),
+            ],
+            "mingolotss build of 20 sources, 1 thread": _mingolotss(*build, OUT),
         }
         return [
             Program(name, [], command, HERE.parent if "mingolotss" in name else None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,9 @@ from mingolotss.catalogue.label_vectors import LabelVectors
 from mingolotss.dataset.splits.strata import Strata
 from mingolotss.model import Ints
 from mingolotss.sky.angles import Floats
-from mingolotss.sky.stamp_regions import Shape, StampRegions
+
+if TYPE_CHECKING:
+    from mingolotss.sky.stamp_regions import Shape, StampRegions
 
 __all__ = ["SplitSources"]
 
@@ -67,6 +70,8 @@ class SplitSources:
         reach_arcsec : float, optional
             Circles of this diameter in the place of the true stamps.
         """
+        from mingolotss.sky.stamp_regions import StampRegions  # a recorded split needs no pairs
+
         if reach_arcsec not in self._regions:  # they keep what a search has found out
             self._regions[reach_arcsec] = (
                 StampRegions(self.ra, self.dec, self.extent_arcsec, self.shape, self.angle_deg)
