@@ -344,7 +344,7 @@ def test_another_library_is_not_used(tmp_path, use_library, text, reason):
     use_library(library)
     assert not kernel_library.available()
     assert kernel_library.describe().startswith(
-        "compiled kernel not available (about 2.1x slower); "
+        "compiled kernel not available (about 2.2x slower); "
     )
     assert reason in kernel_library.describe()
 
@@ -353,7 +353,7 @@ def test_no_library_is_a_reason(tmp_path, use_library):
     """No compiler was there, or what lies there is no library."""
     use_library(tmp_path / "kernel.so")
     message = (
-        "compiled kernel not available (about 2.1x slower); install a C compiler and reinstall"
+        "compiled kernel not available (about 2.2x slower); install a C compiler and reinstall"
     )
     assert kernel_library.describe() == message
     (tmp_path / "kernel.so").write_bytes(b"no library")

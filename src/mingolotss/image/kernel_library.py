@@ -146,7 +146,7 @@ def describe() -> str:
     """Return one line for people: the kernel's vector width, or why it is not used."""
     library, reason = _load()
     if library is None:
-        return f"compiled kernel not available (about 2.1x slower); {reason}"
+        return f"compiled kernel not available (about 2.2x slower); {reason}"
     return f"compiled kernel, {widest_vector()} pixels at once"
 
 
