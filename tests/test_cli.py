@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -86,6 +87,7 @@ def test_a_word_that_is_no_command():
 def test_the_help_of_a_command_is_that_among_all(name, capsys, monkeypatch):
     """`main` makes the options of the command that is asked for, and of no other."""
     monkeypatch.setattr("sys.argv", ["mingolotss"])
+    monkeypatch.setattr(sys.modules["__main__"], "__package__", None)  # not `python -m pytest`
     shown = []
     for main in (lambda arguments: app(args=arguments, prog_name="mingolotss"), app_main):
         with pytest.raises(SystemExit) as end:
