@@ -46,8 +46,10 @@ def with_texts(table):
     {"data_page_version": "2.0"}, {"store_schema": False}, BEGINNINGS,
 ], ids=lambda options: ", ".join(options) or "plain")  # fmt: skip
 @pytest.mark.parametrize("limit", [2_000_000, 3_000_000])
-def test_batches_are_what_pyarrow_reads_whole(options, limit, tmp_path, monkeypatch):
-    """All columns and each alone, by a limit that makes them several batches."""
+@pytest.mark.parametrize("most", [1 << 30, 10_000])
+def test_batches_are_what_pyarrow_reads_whole(options, limit, most, tmp_path, monkeypatch):
+    """All columns and each alone, by limits that make them several batches."""
+    monkeypatch.setattr(parquet_columns, "_MOST_BYTES", most)
     path = tmp_path / "a.parquet"
     pq.write_table(TABLE, path, **options)
     choices = [None, *([name] for name in TABLE.column_names), ["few", "text"]]

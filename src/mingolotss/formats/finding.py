@@ -42,6 +42,6 @@ def find_datasets(place: Path) -> Iterator[tuple[Format, Path]]:
 def datasets_at(place: Path) -> Iterator[tuple[Format, Path]]:
     """Give the datasets that `place` is, or that lie in it under the names that mingolotss uses."""
     for name in FORMATS:
-        find = FINDERS[name] if FORMATS.is_shipped(name) else FORMATS.get(name).find
-        for path in find(place):
+        shipped = FINDERS.get(name) if FORMATS.is_shipped(name) else None
+        for path in (shipped or FORMATS.get(name).find)(place):
             yield FORMATS.get(name), path

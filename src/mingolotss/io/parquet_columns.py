@@ -24,6 +24,7 @@ __all__ = ["read_columns"]
 
 _FEW_ROWS = 10_000  # of a group; handing its columns to threads takes longer than to read them
 _BATCHES = 4  # that a file with long repeated values is read in, at least
+_MOST_BYTES = 1 << 30  # of a column of texts; Arrow counts up to 2 GB in it
 _DELTA_BYTE_ARRAY = 7  # the number of an encoding in parquet-format
 _OF_NUMBERS = (2, 8)  # PLAIN_DICTIONARY and RLE_DICTIONARY
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
@@ -71,7 +72,8 @@ def read_columns(
     numbered = [one.path for one in repeating if one.is_mostly_numbers and _is_text(one, schema)]
     others = [one for one in repeating if one.path not in numbered]
     rows = max(min(_most_rows(limit, others), n_rows), 1)
-    total, batches = 0, []
+    total = 0
+    batches: list[pa.RecordBatch] = []
     with pq.ParquetFile(path, metadata=metadata, read_dictionary=numbered) as source:
         for batch in source.iter_batches(
             rows, row_groups=chosen, columns=names, use_threads=threads
@@ -79,18 +81,25 @@ def read_columns(
             total += sum(map(content_bytes, batch.columns))
             if total > limit:
                 raise pa.ArrowInvalid(f"more than {limit >> 20} MiB in {size} bytes")
-            batches.append(_with_texts(batch, numbered, schema) if numbered else batch)
+            batches += _with_texts(batch, numbered, schema) if numbered else [batch]
     return pa.Table.from_batches(batches).replace_schema_metadata(schema.metadata)
 
 
-def _with_texts(batch: pa.RecordBatch, names: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:
-    """Return a batch whose columns of these names are texts and not dictionaries."""
+def _with_texts(
+    batch: pa.RecordBatch, names: Sequence[str], schema: pa.Schema
+) -> Iterator[pa.RecordBatch]:
+    """Give the rows of a batch with texts in columns of these names, and no dictionaries."""
+    n_rows = len(batch)
+    if n_rows > 1 and max(map(content_bytes, batch.columns)) > _MOST_BYTES:
+        yield from _with_texts(batch.slice(0, n_rows // 2), names, schema)
+        yield from _with_texts(batch.slice(n_rows // 2), names, schema)
+        return
     fields = [schema.field(one.name) if one.name in names else one for one in batch.schema]
     columns = [
         decode_dictionary(column) if field.name in names else column
         for column, field in zip(batch.columns, fields, strict=True)
     ]
-    return pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
+    yield pa.RecordBatch.from_arrays(columns, schema=pa.schema(fields))
 
 
 @dataclass(slots=True)
