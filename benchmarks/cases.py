@@ -153,23 +153,20 @@ class Cases:
         demo, sky, tables = (self.base / name for name in ("demo", "small-sky", "tables"))
         build = ["build", "lotss", "--formats", "parquet", "-c", str(sky / "catalogue-20.parquet"),
                  "-s", f"mosaics:{sky}", "--threads", "-j", "1", "-o"]  # fmt: skip
-        if not demo.exists():
+        if not sky.exists():
             make_mosaics.main(sky, 20, 1000)
-            environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
-            for arguments in ([*build, str(tables)], ["demo", "--out", str(demo)]):
-                command = _mingolotss(*arguments)
+        environment = {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
+        for out, arguments in ((tables, build), (demo, ["demo", "--out"])):
+            if not out.exists():
+                command = _mingolotss(*arguments, str(out))
                 subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL)
+        first_image = [sys.executable, "-c", _FIRST_IMAGE]
         commands = {
             "python -c 'import numpy'": [sys.executable, "-c", "import numpy"],
             "mingolotss --version": _mingolotss("--version"),
             "mingolotss status demo": _mingolotss("status", str(demo)),
-            'mingolotss.load("demo")[0]': [sys.executable, "-c", _FIRST_IMAGE, str(demo)],
-            'mingolotss.load("tables")[0], Parquet': [
-                sys.executable,
-                "-c",
-                _FIRST_IMAGE,
-                str(tables),
-            ],
+            'mingolotss.load("demo")[0]': [*first_image, str(demo)],
+            'mingolotss.load("tables")[0], Parquet': [*first_image, str(tables)],
             "mingolotss build of 20 sources, 1 thread": _mingolotss(*build, OUT),
         }
         return [

@@ -91,7 +91,7 @@ class Registry(Generic[_Target]):
     def is_shipped(self, name: str) -> bool:
         """Return whether a name stands for what this package has under it, not for a plug-in."""
         target = self._known[name][0]
-        return isinstance(target, str) and target.partition(".")[0] == "mingolotss"
+        return isinstance(target, str) and target.startswith(("mingolotss.", "mingolotss:"))
 
     def get(self, name: str) -> _Target:
         """Return a plug-in.
@@ -111,7 +111,7 @@ class Registry(Generic[_Target]):
         try:
             loaded: _Target = getattr(import_module(module), attribute)
         except (Exception, SystemExit) as error:
-            if module.partition(".")[0] == "mingolotss":
+            if self.is_shipped(name):
                 raise  # a bug of this package, or MingoError for an optional library
             raise InputError(
                 f"load the {self.kind} {name!r} from {target}: {type(error).__name__}: {error}; "

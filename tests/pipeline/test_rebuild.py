@@ -17,7 +17,7 @@ from builds import contents
 from mingolotss.catalogue.catalogue import Catalogue
 from mingolotss.dataset.layout import BuildFolder
 from mingolotss.errors import DatasetError, InputError
-from mingolotss.io.parquet import read_schema, read_table, write_table
+from mingolotss.io.parquet import read_open_table, read_schema, read_table, write_table
 from mingolotss.pipeline import recorded_images
 from mingolotss.pipeline.recorded_images import differing_images, whole_key
 from mingolotss.qa.compare import compare
@@ -357,11 +357,11 @@ def test_a_table_of_candidates_is_read_only_if_it_has_checksums(tmp_path, monkey
     assert metadata[whole_key("").encode()] == (b"0" if kind == "mosaics" else b"4")
     read = []
 
-    def noted(path, names):
+    def noted(file, path, names):
         read.append(path)
-        return read_table(path, names)
+        return read_open_table(file, path, names)
 
-    monkeypatch.setattr(recorded_images, "read_table", noted)
+    monkeypatch.setattr(recorded_images, "read_open_table", noted)
     assert differing_images([part], Path("images")) == []
     image.write_bytes(image.read_bytes()[:-1] + b"1")
     assert differing_images([part], Path("images")) == [image.name]

@@ -35,8 +35,7 @@ def read_package_versions(folder: Path) -> dict[str, str]:
         ``recipe.toml`` is damaged.
     """
     path = DatasetFolder(folder).recipe
-    text = read_recipe_text(path)
-    build = {} if text is None else parse_recipe_text(text, path).get("build", {})
+    build = (_read_tables(path) or {}).get("build", {})
     packages = build.get("packages", {}) if isinstance(build, dict) else {}
     if not isinstance(packages, dict) or not all(isinstance(v, str) for v in packages.values()):
         raise damaged_recipe(path, TypeError("the versions of the packages are no texts"))
@@ -52,11 +51,9 @@ def read_recorded_classes(folder: Path) -> tuple[str, ...] | None:
         ``recipe.toml`` is damaged.
     """
     path = DatasetFolder(folder).recipe
-    text = read_recipe_text(path)
-    if text is None:
-        return None
+    tables = _read_tables(path)
     try:
-        return classes_of(parse_recipe_text(text, path)["build"])
+        return None if tables is None else classes_of(tables["build"])
     except (KeyError, TypeError) as error:
         raise damaged_recipe(path, error) from error
 
@@ -73,6 +70,11 @@ def classes_of(build: Mapping[str, object]) -> tuple[str, ...]:
     if not isinstance(classes, list) or not all(isinstance(one, str) for one in classes):
         raise TypeError("build.classes is no list of names")
     return tuple(classes)
+
+
+def _read_tables(path: Path) -> dict[str, Any] | None:
+    text = read_recipe_text(path)
+    return None if text is None else parse_recipe_text(text, path)
 
 
 def read_recipe_text(path: Path) -> str | None:

@@ -32,6 +32,7 @@ except ImportError:  # the module below `pyarrow.compute` has another name in an
     from pyarrow.compute import StructFieldOptions, call_function
 
 __all__ = [
+    "TEXTS",
     "array_of",
     "content_bytes",
     "decode_dictionary",
@@ -48,7 +49,8 @@ __all__ = [
     "text_array",
 ]
 
-_TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
+TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
+"""The types of texts and of bytes."""
 # The types whose names differ; the others, such as uint8, are called the same in both libraries.
 _DTYPES = {"halffloat": "float16", "float": "float32", "double": "float64"}
 
@@ -189,7 +191,7 @@ def content_bytes(column: pa.Array) -> int:
     if not pa.types.is_dictionary(column.type):
         return int(column.nbytes)
     n_bytes, values = int(column.indices.nbytes), column.dictionary
-    if values.type in _TEXTS:
+    if values.type in TEXTS:
         lengths = call_function("binary_length", [values])
         total = call_function("sum", [call_function("take", [lengths, column.indices])])
         n_bytes += total.as_py() or 0

@@ -16,7 +16,7 @@ from typing import BinaryIO
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from mingolotss.io.arrow_values import content_bytes, decode_dictionary
+from mingolotss.io.arrow_values import TEXTS, content_bytes, decode_dictionary
 from mingolotss.io.files import is_local, largest_expansion
 from mingolotss.io.parquet_pages import Chunk, PageError, read_chunks, read_pages
 
@@ -24,11 +24,10 @@ __all__ = ["read_columns"]
 
 _FEW_ROWS = 10_000  # of a group; handing its columns to threads takes longer than to read them
 _BATCHES = 4  # that a file with long repeated values is read in, at least
-_MOST_BYTES = 1 << 30  # of a column of texts; Arrow counts up to 2 GB in it
+_MOST_BYTES = 1 << 30  # of a batch of texts; Arrow counts up to 2 GB in a column
 _DELTA_BYTE_ARRAY = 7  # the number of an encoding in parquet-format
 _OF_NUMBERS = (2, 8)  # PLAIN_DICTIONARY and RLE_DICTIONARY
 _WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8}
-_TEXTS = (pa.string(), pa.binary(), pa.large_string(), pa.large_binary())
 
 
 def read_columns(
@@ -78,21 +77,29 @@ def read_columns(
         for batch in source.iter_batches(
             rows, row_groups=chosen, columns=names, use_threads=threads
         ):
-            total += sum(map(content_bytes, batch.columns))
+            n_bytes = _content_bytes(batch)
+            total += n_bytes
             if total > limit:
                 raise pa.ArrowInvalid(f"more than {limit >> 20} MiB in {size} bytes")
-            batches += _with_texts(batch, numbered, schema) if numbered else [batch]
+            batches += _with_texts(batch, n_bytes, numbered, schema) if numbered else [batch]
     return pa.Table.from_batches(batches).replace_schema_metadata(schema.metadata)
 
 
+def _content_bytes(batch: pa.RecordBatch) -> int:
+    return sum(map(content_bytes, batch.columns))
+
+
 def _with_texts(
-    batch: pa.RecordBatch, names: Sequence[str], schema: pa.Schema
+    batch: pa.RecordBatch, n_bytes: int, names: Sequence[str], schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    """Give the rows of a batch with texts in columns of these names, and no dictionaries."""
-    n_rows = len(batch)
-    if n_rows > 1 and max(map(content_bytes, batch.columns)) > _MOST_BYTES:
-        yield from _with_texts(batch.slice(0, n_rows // 2), names, schema)
-        yield from _with_texts(batch.slice(n_rows // 2), names, schema)
+    """Give the rows of a batch with texts in columns of these names, and no dictionaries.
+
+    Its content, `n_bytes`, is divided into batches that Arrow can hold.
+    """
+    middle = len(batch) // 2
+    if middle and n_bytes > _MOST_BYTES:
+        for half in (batch.slice(0, middle), batch.slice(middle)):
+            yield from _with_texts(half, _content_bytes(half), names, schema)
         return
     fields = [schema.field(one.name) if one.name in names else one for one in batch.schema]
     columns = [
@@ -142,13 +149,14 @@ class _Column:
         total = values = 0
         for page in read_pages(stream, chunk.start, chunk.size):
             total += page.content_bytes
+            count = 0 if page.is_dictionary else max(page.values, 0)
+            values += count
+            if page.encoding in _OF_NUMBERS:
+                self.numbers += count
             shares_beginning = page.encoding == _DELTA_BYTE_ARRAY
+            self.shares_beginnings |= shares_beginning
             if page.is_dictionary or shares_beginning:
                 self.longest = max(self.longest, page.content_bytes)
-            if not page.is_dictionary:
-                values += max(page.values, 0)
-                self.numbers += max(page.values, 0) if page.encoding in _OF_NUMBERS else 0
-            self.shares_beginnings |= shares_beginning
             if total > left:
                 break
         self.values += values
@@ -200,4 +208,4 @@ def _most_rows(limit: int, columns: Iterable[_Column]) -> int:
 def _is_text(column: _Column, schema: pa.Schema) -> bool:
     """Return whether a leaf is a column of its own, the only one of its name, and of texts."""
     places = schema.get_all_field_indices(column.path)
-    return len(places) == 1 and schema.field(places[0]).type in _TEXTS
+    return len(places) == 1 and schema.field(places[0]).type in TEXTS

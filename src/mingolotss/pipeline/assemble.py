@@ -18,10 +18,7 @@ from mingolotss.dataset.label_columns import VECTOR_COLUMNS
 from mingolotss.dataset.layout import BuildFolder, ExportFolder
 from mingolotss.dataset.manifest import REPEATED_COLUMNS, UNCOMPRESSED_COLUMNS, recipe_columns
 from mingolotss.dataset.products import products
-from mingolotss.dataset.provenance import (
-    read_provenance,
-    write_provenance,
-)
+from mingolotss.dataset.provenance import read_provenance, write_provenance
 from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.errors import InputError
 from mingolotss.formats.batches import Batch

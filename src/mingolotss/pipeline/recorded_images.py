@@ -34,7 +34,7 @@ from mingolotss.io.arrow_values import (
 from mingolotss.io.documents import parse_json
 from mingolotss.io.file_identity import FileTimes, quick_checksum, read_times
 from mingolotss.io.files import sha256_file
-from mingolotss.io.parquet import read_schema, read_table
+from mingolotss.io.parquet import open_dataset, read_open_table, read_schema, read_table
 
 __all__ = [
     "MISSING",
@@ -170,12 +170,24 @@ def _recorded(
     """
     for part in parts:
         with suppress(DatasetError, OSError):
-            metadata = read_schema(part).metadata or {}
-            in_pieces = _record_in(metadata, part, channel).checksums
-            whole: dict[str, str] = {}
-            if metadata.get(whole_key(channel).encode()) != b"0":
-                whole = CandidateChecksums(part, channel or _reference_in(metadata)).checksums
-            yield part, in_pieces, whole
+            yield part, *_recorded_in(part, channel)
+
+
+def _recorded_in(part: Path, channel: str) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the checksums of images of a part that were read in pieces, and of those read whole.
+
+    Raises
+    ------
+    DatasetError
+        It is damaged, or of a version that recorded none.
+    """
+    with open_dataset(part) as file:
+        metadata = file.schema_arrow.metadata or {}
+        in_pieces = _record_in(metadata, part, channel).checksums
+        if metadata.get(whole_key(channel).encode()) == b"0":
+            return in_pieces, {}
+        table = read_open_table(file, part, [_CANDIDATES])
+    return in_pieces, CandidateChecksums(table, channel or _reference_in(metadata)).checksums
 
 
 def recorded_folder(parts: Iterable[Path], folder: str) -> str:

@@ -18,11 +18,7 @@ from mingolotss.dataset.checksums import digest_files, write_checksums
 from mingolotss.dataset.export_notes import ExportNotes
 from mingolotss.dataset.layout import DatasetFolder, ExportFolder
 from mingolotss.dataset.manifest import MANIFEST, REPEATED_COLUMNS, further_fields
-from mingolotss.dataset.provenance import (
-    Provenance,
-    read_provenance,
-    write_provenance,
-)
+from mingolotss.dataset.provenance import Provenance, read_provenance, write_provenance
 from mingolotss.dataset.recipe_file import read_package_versions
 from mingolotss.dataset.records import Records
 from mingolotss.dataset.splits import SplitPlan, SplitResult
